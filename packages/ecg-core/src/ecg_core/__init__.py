@@ -1,0 +1,108 @@
+"""The core of the ECG toolkit: registries, contracts, data and the run. Importing it loads neither torch nor numpy."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from ecg_core.config.configurable import Configurable, Variant
+    from ecg_core.contracts.backbone import Backbone, Stage
+    from ecg_core.contracts.compose import Compose
+    from ecg_core.contracts.draws import Draws
+    from ecg_core.contracts.head import Head
+    from ecg_core.contracts.lazy import materialize
+    from ecg_core.contracts.losses import Losses
+    from ecg_core.contracts.ssl import SSLMethod
+    from ecg_core.contracts.task import Task
+    from ecg_core.contracts.tokens import TokenBackbone
+    from ecg_core.contracts.transform import RandomTransform, Transform
+    from ecg_core.data.batch import Batch
+    from ecg_core.data.prepare import prepare
+    from ecg_core.data.reader import Reader
+    from ecg_core.data.record import Record
+    from ecg_core.data.store import Store
+    from ecg_core.data.table import RecordTable
+    from ecg_core.discovery.index import get_index
+    from ecg_core.discovery.registries import (
+        ATTN_LAYERS,
+        BACKBONES,
+        COMMANDS,
+        HEADS,
+        LOSSES,
+        MODELS,
+        OPTIMIZERS,
+        READERS,
+        SCHEDULERS,
+        SSL,
+        TRANSFORMS,
+        register_backbone,
+        register_model,
+        register_ssl,
+        register_transform,
+    )
+    from ecg_core.run.create import create_backbone, create_head, create_ssl, create_transform
+    from ecg_core.run.demo import demo
+    from ecg_core.run.doctor import doctor
+    from ecg_core.run.evaluate import evaluate
+    from ecg_core.run.explain import explain
+    from ecg_core.run.finetune import finetune
+    from ecg_core.run.load import load
+    from ecg_core.run.predict import predict
+    from ecg_core.run.pretrain import pretrain
+    from ecg_core.run.run import Run
+
+# PEP 562: each public name and the module that defines it.
+_WHERE = {
+    "config.configurable": ("Configurable", "Variant"),
+    "contracts.backbone": ("Backbone", "Stage"),
+    "contracts.compose": ("Compose",),
+    "contracts.draws": ("Draws",),
+    "contracts.head": ("Head",),
+    "contracts.lazy": ("materialize",),
+    "contracts.losses": ("Losses",),
+    "contracts.ssl": ("SSLMethod",),
+    "contracts.task": ("Task",),
+    "contracts.tokens": ("TokenBackbone",),
+    "contracts.transform": ("RandomTransform", "Transform"),
+    "data.batch": ("Batch",),
+    "data.prepare": ("prepare",),
+    "data.reader": ("Reader",),
+    "data.record": ("Record",),
+    "data.store": ("Store",),
+    "data.table": ("RecordTable",),
+    "discovery.index": ("get_index",),
+    "discovery.registries": (
+        "ATTN_LAYERS", "BACKBONES", "COMMANDS", "HEADS", "LOSSES", "MODELS", "OPTIMIZERS", "READERS", "SCHEDULERS",
+        "SSL", "TRANSFORMS", "register_backbone", "register_model", "register_ssl", "register_transform",
+    ),
+    "run.create": ("create_backbone", "create_head", "create_ssl", "create_transform"),
+    "run.demo": ("demo",),
+    "run.doctor": ("doctor",),
+    "run.evaluate": ("evaluate",),
+    "run.explain": ("explain",),
+    "run.finetune": ("finetune",),
+    "run.load": ("load",),
+    "run.predict": ("predict",),
+    "run.pretrain": ("pretrain",),
+    "run.run": ("Run",),
+}  # fmt: skip
+_MODULE = {name: module for module, names in _WHERE.items() for name in names}
+
+__all__ = [  # noqa: PLE0604, F822
+    *sorted(_MODULE),
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE:
+        raise AttributeError(f"module 'ecg_core' has no attribute '{name}'")
+    value = getattr(import_module(f"ecg_core.{_MODULE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(_MODULE))

@@ -1,0 +1,60 @@
+"""``ecg evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from ecg_core.cli.output import next_command, shell_path, tell
+
+
+def evaluate(
+    run: Path,
+    /,
+    *,
+    data: Path | None = None,
+    split: Literal["train", "val", "test"] = "test",
+    html: Path | None = None,
+    compare: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative=())] = None,
+    examples: int = 4,
+    repeats: int = 1000,
+    seed: int = 0,
+    force: bool = False,
+) -> None:
+    """Score a classifier on held-out patients, with intervals and a report.
+
+    Parameters
+    ----------
+    run: Path
+        Fine-tuning run.
+    data: Path
+        Prepared store; the one of the run unless given.
+    split: str
+        train, val or test.
+    html: Path
+        Report to write, one self-contained file.
+    compare: list[Path]
+        Evaluated runs to set beside this one in the report.
+    examples: int
+        Recordings shown in the report.
+    repeats: int
+        Bootstrap repeats; patients are resampled.
+    seed: int
+        Of the bootstrap.
+    force: bool
+        Replace an existing report.
+    """
+    from ecg_core.run.directory import RunDirectory
+    from ecg_core.run.evaluate import evaluate as score
+
+    evaluation = score(
+        run, data=data, split=split, html=html, compare=compare or (), examples=examples, repeats=repeats, seed=seed, force=force
+    )
+    tell(str(evaluation))
+    if html is not None:
+        tell(f"report: {html}")
+    source = data or RunDirectory(run).facts["data"]["path"]
+    next_command(f"ecg explain {shell_path(run)} RECORD -o explanation.png", f"ecg predict {shell_path(run)} FOLDER -o predictions.csv")
+    tell(f"      (predictions of this split: {run / f'predictions-{split}.csv'}; data: {source})")

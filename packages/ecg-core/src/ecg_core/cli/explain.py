@@ -1,0 +1,47 @@
+"""``ecg explain``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from ecg_core.cli.output import next_command, shell_path, tell
+
+
+def explain(
+    run: Path,
+    record: Path,
+    /,
+    *,
+    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    target: str | None = None,
+    method: Literal["grad_cam"] = "grad_cam",
+    reader: str = "auto",
+    force: bool = False,
+) -> None:
+    """Draw on ECG paper where a model looked.
+
+    Parameters
+    ----------
+    run: Path
+        Fine-tuning run.
+    record: Path
+        One recording, without suffix.
+    out: Path
+        PNG to write.
+    target: str
+        Class to explain; the most probable one unless given.
+    method: str
+        grad_cam.
+    reader: str
+        Name of a reader; found out by itself unless given.
+    force: bool
+        Replace an existing picture.
+    """
+    from ecg_core.run.explain import explain as look
+
+    explanation = look(run, record, out, target=target, method=method, reader=reader, force=force)
+    tell(f"{explanation.record.record_id}: {explanation.target} {explanation.probability:.1%}, picture: {out}")
+    next_command(f"ecg predict {shell_path(run)} {shell_path(record.parent)} -o predictions.csv")

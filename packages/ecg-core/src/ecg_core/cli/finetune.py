@@ -1,0 +1,101 @@
+"""``ecg finetune``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from ecg_core.cli.output import next_command, shell_path, tell
+
+
+def finetune(
+    data: Path,
+    /,
+    *,
+    target: str,
+    out: Path,
+    source: Annotated[Path | None, Parameter(name="--from")] = None,
+    backbone: str | None = None,
+    mode: Literal["linear", "full"] = "full",
+    head: str = "linear",
+    problem: Literal["multi_label", "multi_class"] = "multi_label",
+    augment: str = "",
+    epochs: int | None = None,
+    batch_size: int = 64,
+    lr: float | None = None,
+    precision: Literal["fp32", "bf16"] = "fp32",
+    device: str = "auto",
+    seed: int = 0,
+    force: bool = False,
+    resume: bool = False,
+) -> None:
+    """Train a classifier on a pre-trained or new backbone.
+
+    Parameters
+    ----------
+    data: Path
+        Prepared store.
+    target: str
+        What to predict: a target column of the store.
+    out: Path
+        Run directory to write.
+    source: Path
+        Run whose backbone to start from.
+    backbone: str
+        Or a new backbone, by name: supervised from scratch.
+    mode: str
+        linear: only the head learns. full: everything learns.
+    head: str
+        Head, by name.
+    problem: str
+        multi_label or multi_class.
+    augment: str
+        Comma-separated augmentations for training batches, by name.
+    epochs: int
+        100 for linear and 30 for full unless given.
+    batch_size: int
+        Windows per step.
+    lr: float
+        1e-2 for linear and 1e-3 for full unless given.
+    precision: str
+        fp32 or bf16.
+    device: str
+        cpu, cuda, …; a GPU if there is one.
+    seed: int
+        Of everything random.
+    force: bool
+        Replace an existing run.
+    resume: bool
+        Go on from the newest checkpoint.
+    """
+    from ecg_core.run.finetune import finetune as train
+    from ecg_core.run.run import Interrupted
+
+    try:
+        run = train(
+            data,
+            out,
+            target=target,
+            source=source,
+            backbone=backbone,
+            mode=mode,
+            head=head,
+            problem=problem,
+            augment=[name for name in augment.split(",") if name],
+            epochs=epochs,
+            batch_size=batch_size,
+            lr=lr,
+            precision=precision,
+            device=device,
+            seed=seed,
+            force=force,
+            resume=resume,
+        )
+    except Interrupted:
+        raise Interrupted(f"interrupted; nothing is lost, go on with the same command and --resume (checkpoint in {out})") from None
+    best = run.facts["val_auroc"]
+    score = "no validation patients" if best is None else f"best validation macro AUROC {best:.3f} in epoch {run.facts['best_epoch']}"
+    tell(f"fine-tuned ({mode}) on {run.facts['windows']} labelled windows: {score}, in {out}")
+    next_command(f"ecg evaluate {shell_path(out)} --split test --html {shell_path(out / 'report.html')}")

@@ -1,0 +1,48 @@
+"""What every command prints: its result, and the next command to type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+__all__ = ["console", "next_command", "shell_path", "tell", "working"]
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def tell(text: str) -> None:
+    """Print a line as it is."""
+    console.print(text, markup=False)
+
+
+def next_command(*commands: str) -> None:
+    """Print what to type next."""
+    for number, command in enumerate(commands):
+        console.print(f"[dim]{'next:' if number == 0 else '  or:'}[/] [bold]{command.replace('[', chr(92) + '[')}[/]")
+
+
+def shell_path(path: Path | str) -> str:
+    """A path as a shell takes it."""
+    text = str(path)
+    return f"'{text}'" if " " in text else text
+
+
+@contextmanager
+def working(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error, silent when that is no terminal; yields ``update(done, total)``."""
+    bar = Progress(
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    bar.disable = not bar.console.is_terminal
+    with bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

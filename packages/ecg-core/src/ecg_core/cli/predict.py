@@ -1,0 +1,49 @@
+"""``ecg predict``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ecg_core.cli.output import next_command, shell_path, tell, working
+
+
+def predict(
+    run: Path,
+    source: Path,
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    reader: str = "auto",
+    force: bool = False,
+) -> None:
+    """Probabilities for recordings the model has never seen.
+
+    Parameters
+    ----------
+    run: Path
+        Fine-tuning run.
+    source: Path
+        Folder of recordings, or one recording without suffix.
+    out: Path
+        CSV or .parquet to write; the table is printed unless given.
+    reader: str
+        Name of a reader; found out by itself unless given.
+    force: bool
+        Replace an existing file.
+    """
+    from ecg_core.run.predict import predict as infer
+
+    with working("predict") as progress:
+        found = infer(run, source, out, reader=reader, force=force, progress=progress)
+    if out is None:
+        tell(found.table.to_string(index=False, max_rows=20, float_format=lambda v: f"{v:.3f}"))
+    else:
+        tell(f"{len(found.table)} recordings, probabilities in {out}")
+    if len(found.rejects):
+        tell(f"refused {len(found.rejects)}, e.g. {found.rejects['reason'].iloc[0]}")
+    first = found.table["record_id"].iloc[0]
+    folder = source if source.is_dir() else source.parent
+    next_command(f"ecg explain {shell_path(run)} {shell_path(folder / first)} -o {Path(first).name}.png")

@@ -1,0 +1,85 @@
+"""``ecg pretrain``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from ecg_core.cli.output import next_command, shell_path, tell
+
+
+def pretrain(
+    data: Path,
+    /,
+    *,
+    out: Path,
+    method: str = "st_mem",
+    backbone: str = "vit_tiny",
+    epochs: int = 50,
+    batch_size: int = 64,
+    lr: float | None = None,
+    precision: Literal["fp32", "bf16"] = "fp32",
+    device: str = "auto",
+    seed: int = 0,
+    checkpoint_every: int = 0,
+    force: bool = False,
+    resume: bool = False,
+) -> None:
+    """Teach a backbone from unlabelled recordings.
+
+    Parameters
+    ----------
+    data: Path
+        Prepared store.
+    out: Path
+        Run directory to write.
+    method: str
+        SSL method, by name: `ecg plugins list --kind ssl`.
+    backbone: str
+        Backbone, by name: `ecg plugins list --kind backbones`.
+    epochs: int
+        Passes over the training windows.
+    batch_size: int
+        Windows per step.
+    lr: float
+        Peak learning rate; the method's own unless given.
+    precision: str
+        fp32 or bf16.
+    device: str
+        cpu, cuda, …; a GPU if there is one.
+    seed: int
+        Of everything random.
+    checkpoint_every: int
+        Steps between checkpoints, beside the one after every epoch.
+    force: bool
+        Replace an existing run.
+    resume: bool
+        Go on from the newest checkpoint.
+    """
+    from ecg_core.data.store import Store
+    from ecg_core.run.pretrain import pretrain as train
+    from ecg_core.run.run import Interrupted
+
+    try:
+        run = train(
+            data,
+            out,
+            method=method,
+            backbone=backbone,
+            epochs=epochs,
+            batch_size=batch_size,
+            lr=lr,
+            precision=precision,
+            device=device,
+            seed=seed,
+            checkpoint_every=checkpoint_every,
+            force=force,
+            resume=resume,
+        )
+    except Interrupted:
+        raise Interrupted(f"interrupted; nothing is lost, go on with the same command and --resume (checkpoint in {out})") from None
+    tell(f"pre-trained {backbone} with {method}: {run.facts['epochs']} epochs on {run.facts['windows']} windows, in {out}")
+    targets = Store(data).targets
+    target = targets[0] if targets else "TARGET"
+    probe = out.with_name(out.name + "-linear")
+    next_command(f"ecg finetune {shell_path(data)} --from {shell_path(out)} --target {target} --mode linear --out {shell_path(probe)}")

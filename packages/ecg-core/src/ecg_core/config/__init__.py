@@ -1,0 +1,1 @@
+"""How a component remembers the arguments it was built with. Ground floor: standard library only."""

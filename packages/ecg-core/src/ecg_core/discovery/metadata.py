@@ -1,0 +1,85 @@
+"""Read what installed distributions declare, without importing them. The only user of importlib-metadata."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import importlib_metadata
+
+__all__ = ["Declaration", "Distribution", "declared_sections", "installed", "version_of"]
+
+_PREFIX = "ecg_core."
+_NAME = re.compile(r"^Name:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
+_VERSION = re.compile(r"^Version:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
+_REQUIRES_CORE = re.compile(r"^Requires-Dist:\s*ecg[-_.]core\b(?:\[[^]]*\])?\s*([^;\n]*)", re.MULTILINE | re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """One line of an ``[ecg_core.…]`` section: ``name = target``."""
+
+    group: str
+    name: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """An installed distribution that declares something for us."""
+
+    name: str
+    version: str
+    location: str
+    requires_core: str | None
+    declarations: tuple[Declaration, ...]
+
+
+def declared_sections(text: str) -> tuple[Declaration, ...]:
+    """Our sections of one ``entry_points.txt``, parsed by hand so that a malformed stranger cannot raise."""
+    found, group = [], None
+    for line in (raw.strip() for raw in text.splitlines()):
+        if not line or line[0] in "#;":
+            continue
+        if line[0] == "[":
+            section = line.strip("[]").strip()
+            group = section if section.startswith(_PREFIX) else None
+        elif group and "=" in line:
+            name, _, target = line.partition("=")
+            found.append(Declaration(group.removeprefix(_PREFIX), name.strip(), target.split("[")[0].strip()))
+    return tuple(found)
+
+
+def installed() -> Iterator[Distribution | tuple[str, str]]:
+    """Every distribution with an ``ecg_core.`` section, or ``(where, problem)`` for one that cannot be read."""
+    for distribution in importlib_metadata.distributions():
+        where = str(getattr(distribution, "_path", "?"))
+        try:
+            text = distribution.read_text("entry_points.txt")
+            if not text or _PREFIX not in text:
+                continue
+            # One regular expression each: distribution.metadata parses the whole e-mail-like file at every access.
+            facts = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+            name, version, core = (pattern.search(facts) for pattern in (_NAME, _VERSION, _REQUIRES_CORE))
+            if name is None or version is None:
+                yield where, "its METADATA has no name or version"
+                continue
+            yield Distribution(
+                name=re.sub(r"[-_.]+", "-", name[1]).lower(),
+                version=version[1],
+                location=str(Path(where).resolve().parent),
+                requires_core=core[1].strip().strip("()") if core else None,
+                declarations=declared_sections(text),
+            )
+        except Exception as error:  # a stranger's broken metadata must never take the host down
+            yield where, f"its metadata cannot be read ({type(error).__name__}: {error})"
+
+
+def version_of(distribution: str) -> str | None:
+    """Version of an installed distribution, ``None`` if it is not installed."""
+    try:
+        return str(importlib_metadata.version(distribution))
+    except importlib_metadata.PackageNotFoundError:
+        return None

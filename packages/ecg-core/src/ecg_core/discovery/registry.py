@@ -1,0 +1,271 @@
+"""Registry: from a name to the class behind it, and from an object back to its configuration."""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar, cast
+
+from ecg_core.config.configurable import Configurable, Variant
+from ecg_core.discovery.index import FIRST_PARTY, Component, get_index
+from ecg_core.discovery.names import comparison_key, near_names
+from ecg_core.errors import AmbiguousComponentError, ComponentLoadError, ConfigError, UnknownComponentError
+
+__all__ = ["Registry"]
+
+T = TypeVar("T")
+C = TypeVar("C")
+
+
+class Registry(Generic[T]):
+    """Finds components of one kind by name: installed ones through the static index, local ones through ``register``.
+
+    Listing, ``in``, ``len`` and iteration import nothing; ``get`` and ``build`` import the one module they need.
+
+    Args:
+        kind: Plural used in entry point groups and messages, such as ``"backbones"``.
+    """
+
+    _all: dict[str, Registry[Any]] = {}
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._local: dict[str, tuple[str, Any, bool]] = {}
+        Registry._all[kind] = self
+
+    # ------------------------------------------------------------------ finding
+
+    def get(self, name: str) -> Callable[..., T]:
+        """The class (or named variant) behind a name, loading exactly its module.
+
+        Raises:
+            UnknownComponentError: Nobody ships it; near names are given.
+            AmbiguousComponentError: Several strangers ship it.
+            ComponentLoadError: Its module cannot be imported; the cause is chained.
+        """
+        found = self._resolve(name)
+        return cast("Callable[..., T]", self._load(found) if isinstance(found, Component) else found)
+
+    def build(self, spec: str | Mapping[str, Any], /, **kwargs: Any) -> T:
+        """An object from a name or ``{"name": …, **arguments}``; ``kwargs`` win over the arguments."""
+        if isinstance(spec, str):
+            name, arguments = spec, {}
+        elif isinstance(spec, Mapping) and isinstance(spec.get("name"), str):
+            name = spec["name"]
+            arguments = {k: _built(v) for k, v in spec.items() if k not in ("name", "kind")}
+        else:
+            raise ConfigError(f"{self.kind}: expected a name or a mapping with a 'name', got {spec!r}")
+        return self.get(name)(**{**arguments, **kwargs})
+
+    def describe(self, name: str) -> Component:
+        """What the index knows of a component; imports nothing.
+
+        A component registered in this process is described as shipped by ``"this process"``.
+        """
+        found = self._resolve(name)
+        if isinstance(found, Component):
+            return found
+        cls = found.cls if isinstance(found, Variant) else found
+        return Component(self.kind, name, f"{cls.__module__}:{cls.__qualname__}", "this process", "")
+
+    def to_config(self, obj: T) -> dict[str, Any]:
+        """``{"name": …, **arguments}`` from which :meth:`build` makes the same object.
+
+        Raises:
+            ConfigError: The object is not of a registered class, or an argument cannot be written as JSON.
+        """
+        if not isinstance(obj, Configurable):
+            raise ConfigError(f"{self.kind}: {type(obj).__name__} does not derive from Configurable, so it has no configuration")
+        source = obj.variant or type(obj)
+        defaults = dict(obj.variant.defaults) if obj.variant else {}
+        arguments = {k: v for k, v in obj.arguments.items() if k not in defaults or v != defaults[k]}
+        name = self._name_of(source, type(obj))
+        return {"name": name} | {k: _plain(v, f"{name}.{k}") for k, v in arguments.items()}
+
+    def names(self, pattern: str = "*", *, provider: str | None = None) -> list[str]:
+        """Sorted names, without importing anything."""
+        installed = {c.name for c in get_index().components(self.kind) if c.status == "ok" and provider in (None, c.provider)}
+        local = {display for display, _, _ in self._local.values()} if provider is None else set()
+        return sorted(fnmatch.filter(installed | local, pattern))
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and (comparison_key(name) in self._local or bool(get_index().find(self.kind, name)))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def __len__(self) -> int:
+        return len(self.names())
+
+    # ------------------------------------------------------------------ registering
+
+    def register(self, name: str | None = None, *, override: bool = False) -> Callable[[C], C]:
+        """Decorator that makes a class known in this process and returns it unchanged."""
+
+        def decorate(cls: C) -> C:
+            self.add(cls, name, override=override)
+            return cls
+
+        return decorate
+
+    def add(self, cls: Any, name: str | None = None, *, override: bool = False) -> None:
+        """Make a class or variant known in this process. The same class again (a notebook cell re-run) replaces itself.
+
+        Raises:
+            AmbiguousComponentError: Another class of this process has the name, and ``override`` is not given.
+        """
+        display = name or str(cls.__name__).lower()
+        key = comparison_key(display)
+        if key in self._local and not override and _identity(self._local[key][1]) != _identity(cls):
+            raise AmbiguousComponentError(
+                f"{self.kind} '{display}' is already registered in this process as {_identity(self._local[key][1])}; "
+                "choose another name or pass override=True"
+            )
+        self._local[key] = (display, cls, override)
+
+    @contextmanager
+    def isolated(self) -> Iterator[None]:
+        """Forget, at the end of the block, what was registered inside it."""
+        before = dict(self._local)
+        try:
+            yield
+        finally:
+            self._local = before
+
+    # ------------------------------------------------------------------ inside
+
+    def _resolve(self, name: str) -> Component | Any:
+        if not isinstance(name, str):
+            raise ConfigError(f"{self.kind}: a name is a string, got {name!r}")
+        candidates = get_index().find(self.kind, name)
+        if ":" in name:
+            if len(candidates) == 1:
+                return candidates[0]
+            raise self._unknown(name)
+        preferred = _preferences().get(comparison_key(name))
+        for candidate in candidates:
+            if preferred is not None and comparison_key(candidate.provider) == preferred:
+                return candidate
+        local = self._local.get(comparison_key(name))
+        if local is not None:
+            _, cls, override = local
+            same = any(c.target == _identity(cls) for c in candidates)
+            if candidates and not override and not same:
+                raise AmbiguousComponentError(
+                    f"{self.kind} '{name}' is registered in this process and also shipped by {candidates[0].provider}; "
+                    f"register it with override=True or name the installed one '{candidates[0].qualified}'"
+                )
+            return cls
+        ours = [c for c in candidates if c.provider in FIRST_PARTY]
+        if len(ours) == 1:
+            return ours[0]
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            shipped = ", ".join(f"{c.qualified} ({c.version})" for c in candidates)
+            raise AmbiguousComponentError(
+                f"{self.kind} '{name}' is shipped by {len(candidates)} plugins: {shipped}. "
+                f"Name one of them in full, e.g. '{candidates[0].qualified}'."
+            )
+        raise self._unknown(name)
+
+    def _unknown(self, name: str) -> UnknownComponentError:
+        listed = f"Installed {self.kind}: `ecg plugins list --kind {self.kind}`."
+        broken = [c for c in get_index().components(self.kind) if comparison_key(c.name) == comparison_key(name.rpartition(":")[2])]
+        if broken:
+            return UnknownComponentError(
+                f"{self.kind} '{name}' from {broken[0].provider} {broken[0].version} is {broken[0].status}: {broken[0].detail}. {listed}"
+            )
+        near = near_names(name.rpartition(":")[2], self.names())
+        hint = f" Did you mean {', '.join(repr(n) for n in near)}?" if near else ""
+        return UnknownComponentError(f"no {_singular(self.kind)} named '{name}'.{hint} {listed}")
+
+    def _load(self, component: Component) -> Any:
+        module, _, path = component.target.partition(":")
+        try:
+            found: Any = importlib.import_module(module)
+            for part in path.split("."):
+                found = getattr(found, part)
+        except (Exception, SystemExit) as error:
+            raise ComponentLoadError(
+                f"{self.kind} '{component.name}' from {component.provider} {component.version} ({component.target}) failed to "
+                f"import: {type(error).__name__}: {error}. Other components are unaffected; `ecg plugins list` shows them."
+            ) from error
+        return found
+
+    def _name_of(self, source: Any, cls: type) -> str:
+        for display, registered, _ in self._local.values():
+            if registered == source:
+                return display
+        for component in get_index().components(self.kind):
+            module, _, path = component.target.partition(":")
+            loaded = sys.modules.get(module)
+            if loaded is not None and getattr(loaded, path, None) == source:
+                found = self._resolve_quietly(component.name)
+                return component.name if found == component else component.qualified
+        raise ConfigError(
+            f"{self.kind}: {cls.__module__}.{cls.__qualname__} is not registered, so a configuration cannot name it; "
+            f"add an entry point or decorate it with register_{_singular(self.kind)}"
+        )
+
+    def _resolve_quietly(self, name: str) -> Any:
+        try:
+            return self._resolve(name)
+        except AmbiguousComponentError:
+            return None
+
+
+def _singular(kind: str) -> str:
+    return {"ssl": "SSL method", "attention": "attention layer"}.get(kind, kind.removesuffix("s"))
+
+
+def _identity(cls: Any) -> str:
+    cls = cls.cls if isinstance(cls, Variant) else cls
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def _preferences() -> dict[str, str]:
+    pairs = (part.partition("=") for part in os.environ.get("ECG_PREFER", "").split(",") if "=" in part)
+    return {comparison_key(name): comparison_key(provider) for name, _, provider in pairs}
+
+
+def _plain(value: Any, where: str) -> Any:
+    """A value as JSON holds it; nested components become ``{"kind": …, "name": …, …}``."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Configurable):
+        kind = _kind_of(value, where)
+        return {"kind": kind} | Registry._all[kind].to_config(value)
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v, f"{where}.{k}") for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v, f"{where}[{i}]") for i, v in enumerate(value)]
+    raise ConfigError(f"{where}: {type(value).__name__} cannot be written to a configuration; pass numbers, strings, lists or components")
+
+
+def _kind_of(value: Configurable, where: str) -> str:
+    for kind, registry in Registry._all.items():
+        try:
+            registry._name_of(value.variant or type(value), type(value))
+        except ConfigError:
+            continue
+        return kind
+    raise ConfigError(f"{where}: {type(value).__name__} is not a registered component, so a configuration cannot name it")
+
+
+def _built(value: Any) -> Any:
+    """The inverse of :func:`_plain`."""
+    if isinstance(value, Mapping) and "kind" in value and "name" in value:
+        kind = value["kind"]
+        if kind not in Registry._all:
+            raise ConfigError(f"'{kind}' is no kind of component; expected one of {', '.join(sorted(Registry._all))}")
+        return Registry._all[kind].build(value)
+    if isinstance(value, Mapping):
+        return {k: _built(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_built(v) for v in value]
+    return value
