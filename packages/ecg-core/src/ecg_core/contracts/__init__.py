@@ -1,0 +1,1 @@
+"""What a component must be able to do. A module here needs torch only where its component does."""

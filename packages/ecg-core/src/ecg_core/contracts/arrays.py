@@ -1,0 +1,44 @@
+"""One signature for NumPy arrays and torch tensors: the few operations where the two differ.
+
+The namespace is taken from the argument (array-api-compat looks only at frameworks that are already imported), so this
+module never imports torch itself, except to make a tensor beside one it was given.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, is_numpy_array, is_torch_array
+
+__all__ = ["as_float", "asarray_like", "is_array", "namespace", "widened"]
+
+
+def namespace(x: Any) -> Any:
+    """The array-API namespace of an array or tensor."""
+    return array_namespace(x)
+
+
+def is_array(x: object) -> bool:
+    """Whether ``x`` is a NumPy array or a torch tensor."""
+    return bool(is_numpy_array(x) or is_torch_array(x))
+
+
+def asarray_like(values: Any, x: Any, *, dtype: Any = None) -> Any:
+    """``values`` (NumPy array, tensor or numbers) as the framework and device of ``x``; ``dtype`` of ``x`` unless given."""
+    xp = namespace(x)
+    if is_numpy_array(x):
+        return np.asarray(values, dtype=x.dtype if dtype is None else dtype)
+    return xp.asarray(values, dtype=x.dtype if dtype is None else dtype, device=x.device)
+
+
+def as_float(x: Any) -> Any:
+    """Integers and booleans as float32; floating point unchanged."""
+    xp = namespace(x)
+    return x if xp.isdtype(x.dtype, "real floating") else xp.astype(x, xp.float32)
+
+
+def widened(x: Any) -> Any:
+    """Half precision as float32, because filters and statistics lose too much in 11 bits; the rest unchanged."""
+    xp = namespace(x)
+    return xp.astype(x, xp.float32) if x.dtype.itemsize < 4 else x

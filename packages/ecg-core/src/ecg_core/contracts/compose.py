@@ -1,0 +1,156 @@
+"""Compose: several transforms one after the other; the one manager for preprocessing and augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+
+from ecg_core.contracts.arrays import is_array, namespace
+from ecg_core.contracts.draws import Draws, record_key
+from ecg_core.contracts.transform import S, Transform, _as_draws, probability
+from ecg_core.data.batch import Batch
+from ecg_core.data.record import Record
+from ecg_core.errors import ConfigError
+
+__all__ = ["Compose"]
+
+
+class Compose(Transform):
+    """Transforms in a row; ``fs`` travels with the signal from one to the next.
+
+    Args:
+        transforms: Transforms, or the names or configurations from which the registry builds them.
+        random_order: Each window gets its own order. Only for transforms that keep length and ``fs``.
+        p: Probability that a window goes through the chain at all.
+    """
+
+    def __init__(
+        self, transforms: Sequence[Transform | str | Mapping[str, Any]], *, random_order: bool = False, p: float = 1.0
+    ) -> None:
+        from ecg_core.discovery.registries import TRANSFORMS
+
+        if isinstance(transforms, (str, Mapping, Transform)):
+            raise ConfigError(f"Compose takes a list of transforms, got {transforms!r}; write [{transforms!r}]")
+        self.transforms = tuple(t if isinstance(t, Transform) else TRANSFORMS.build(t) for t in transforms)
+        self.random_order = random_order
+        self.p = probability(p)
+
+    @classmethod
+    def conformance_params(cls) -> dict[str, Any]:
+        """How the contract kit builds it."""
+        return {"arguments": {"transforms": ["normalize"]}}
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The transforms as built, so that a configuration holds every argument whatever it was made from."""
+        given: dict[str, Any] = {"transforms": list(self.transforms)}
+        given |= {"random_order": True} if self.random_order else {}
+        return given | ({"p": self.p} if self.p != 1.0 else {})
+
+    @classmethod
+    def from_config(cls, config: Sequence[str | Mapping[str, Any]]) -> Self:
+        """A chain from a list of names and configurations; an unknown name or argument is an error."""
+        return cls(list(config))
+
+    def to_config(self) -> list[dict[str, Any]]:
+        """The list from which :meth:`from_config` makes the same chain."""
+        from ecg_core.discovery.registries import TRANSFORMS
+
+        return [TRANSFORMS.to_config(t) for t in self.transforms]
+
+    def output_fs(self, fs: float) -> float:
+        for transform in self.transforms:
+            fs = transform.output_fs(fs)
+        return fs
+
+    def output_length(self, n_samples: int, fs: float) -> int:
+        for transform in self.transforms:
+            n_samples, fs = transform.output_length(n_samples, fs), transform.output_fs(fs)
+        return n_samples
+
+    def frequency_response(self, frequencies: np.ndarray, fs: float) -> np.ndarray | None:
+        gain = np.ones_like(frequencies)
+        for transform in self.transforms:
+            response = transform.frequency_response(frequencies, fs)
+            if response is None or transform.output_fs(fs) != fs:
+                return None
+            gain = gain * response
+        return gain
+
+    def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        return self._on_array(x, fs, None)
+
+    def __call__(self, x: S, *, fs: float | None = None, generator: Draws | int | None = None) -> S:
+        # One step sees what the step before made, so the chain hands on whole values instead of arrays.
+        if self.p == 1.0 and not self.random_order:
+            return self._in_turn(x, fs, self._draws_for(x, generator))  # type: ignore[no-any-return]
+        return super().__call__(x, fs=fs, generator=generator)
+
+    def _draws_for(self, x: Any, generator: Draws | int | None) -> Draws:
+        if isinstance(x, Batch):
+            return x.draws() if generator is None else _as_draws(generator, len(x)).like(x.signal)
+        if isinstance(x, Record):
+            return _as_draws(generator, 1, key=record_key(x.record_id))
+        if not is_array(x):
+            raise TypeError(f"expected an array, a tensor, a Record or a Batch, got {type(x).__name__}")
+        return _as_draws(generator, int(np.prod(x.shape[:-2], dtype=int)))
+
+    def _in_turn(self, x: Any, fs: float | None, draws: Draws) -> Any:
+        for number, transform in enumerate(self.transforms):
+            x = transform(x, fs=fs, generator=draws.child(number))
+            fs = None if fs is None else transform.output_fs(fs)
+        return x
+
+    def _on_record(self, record: Record, generator: Draws | int | None) -> Record:
+        draws = self._draws_for(record, generator)
+        hit, order = self._plan(draws)
+        if not bool(hit[0]):
+            return record
+        for number in order[0].tolist():
+            record = self.transforms[number](record, generator=draws.child(number))
+        return record
+
+    def _on_batch(self, batch: Batch, generator: Draws | int | None) -> Batch:
+        draws = self._draws_for(batch, generator)
+        return replace(batch, signal=self._shuffled(batch.signal, batch.fs, draws))
+
+    def _on_array(self, x: Any, fs: float, generator: Draws | int | None) -> Any:
+        xp = namespace(x)
+        windows = xp.reshape(x, (-1, *x.shape[-2:]))
+        draws = _as_draws(generator, int(windows.shape[0])).like(windows)
+        return xp.reshape(self._shuffled(windows, fs, draws), x.shape)
+
+    def _plan(self, draws: Draws) -> tuple[Any, Any]:
+        count = len(self.transforms)
+        xp = namespace(draws.keys)
+        ranks = draws.child(-1).uniform(size=(count,))
+        if not self.random_order:
+            ranks = ranks * 0 + xp.arange(count, dtype=xp.float32)
+        return draws.child(-2).happens(self.p), xp.argsort(ranks, axis=-1)
+
+    def _shuffled(self, x: Any, fs: float, draws: Draws) -> Any:
+        """Each window through its own order: per slot, every transform takes the windows whose turn it is."""
+        if self.output_length(x.shape[-1], fs) != x.shape[-1] or self.output_fs(fs) not in (fs,) and fs == fs:
+            raise ConfigError("random_order and p need transforms that keep the length and fs; put the others in front of this chain")
+        xp = namespace(x)
+        hit, order = self._plan(draws)
+        for slot in range(len(self.transforms)):
+            for number, transform in enumerate(self.transforms):
+                turn = xp.nonzero((order[:, slot] == number) & hit)[0]
+                if turn.shape[0]:
+                    done = transform(x[turn], fs=None if fs != fs else fs, generator=draws.child(number).subset(turn))
+                    x = _placed(x, turn, done)
+        return x
+
+
+def _placed(x: Any, index: Any, values: Any) -> Any:
+    """``x`` with the windows at ``index`` replaced, leaving ``x`` itself (and its gradient graph) alone."""
+    xp = namespace(x)
+    rest = xp.asarray(x, copy=True)
+    rest[index] = values
+    return rest
+
+

@@ -1,0 +1,117 @@
+"""Draws: random numbers that are a pure function of (seed, epoch, record, transform).
+
+A counter-based generator (splitmix64, Steele, Lea and Flood 2014) hashes one 64-bit key per window with the number of
+the draw. Batch size, worker count, device and resume point therefore never change an augmentation. The arithmetic is
+written on wrapping int64, which NumPy and torch share, and gives the same bits in both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ecg_core.contracts.arrays import asarray_like, namespace
+
+__all__ = ["Draws", "record_key"]
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+_GOLDEN = _signed(0x9E3779B97F4A7C15)
+_FIRST, _SECOND = _signed(0xBF58476D1CE4E5B9), _signed(0x94D049BB133111EB)
+
+
+def record_key(name: str) -> int:
+    """A 64-bit key of a record's name, the same on every machine."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little", signed=True)
+
+
+def _mix(z: Any) -> Any:
+    # Arithmetic shifts with a mask stand in for the unsigned shifts of the published finaliser.
+    z = (z ^ ((z >> 30) & 0x3FFFFFFFF)) * _FIRST
+    z = (z ^ ((z >> 27) & 0x1FFFFFFFFF)) * _SECOND
+    return z ^ ((z >> 31) & 0x1FFFFFFFF)
+
+
+def _wrap(value: int) -> int:
+    return _signed(value & 0xFFFFFFFFFFFFFFFF)
+
+
+class Draws:
+    """Random numbers for a batch of windows, one independent stream per window.
+
+    Args:
+        keys: ``(windows,)`` int64, NumPy or torch; results live where the keys live.
+    """
+
+    def __init__(self, keys: Any) -> None:
+        self.keys = keys
+        self._calls = 0
+
+    @classmethod
+    def seeded(cls, seed: int, *, epoch: int = 0, records: Any = None, windows: int = 1) -> Draws:
+        """Draws for ``windows`` windows, or for the records with these keys (``(windows,)`` int64 NumPy)."""
+        keys = np.arange(windows, dtype=np.int64) if records is None else np.asarray(records, dtype=np.int64)
+        keys = _mix(keys + _GOLDEN)
+        for number in (int(seed), int(epoch)):
+            keys = _mix(keys ^ _mix(np.full(1, _wrap(number), dtype=np.int64) + _GOLDEN))
+        return cls(keys)
+
+    @classmethod
+    def fresh(cls, windows: int) -> Draws:
+        """Draws that differ at every call, from the operating system's entropy."""
+        return cls.seeded(int.from_bytes(os.urandom(8), "little"), windows=windows)
+
+    def __len__(self) -> int:
+        return int(self.keys.shape[0])
+
+    def like(self, x: Any) -> Draws:
+        """The same draws, living in the framework and on the device of ``x``."""
+        return Draws(asarray_like(self.keys, x, dtype=namespace(x).int64))
+
+    def child(self, salt: int) -> Draws:
+        """Draws independent of these and of every other salt's."""
+        keys = self.keys
+        return Draws(_mix(keys ^ _mix(asarray_like(np.full(1, _wrap(salt), dtype=np.int64), keys) + _GOLDEN)))
+
+    def subset(self, index: Any) -> Draws:
+        """Draws of some of the windows."""
+        return Draws(self.keys[index])
+
+    def bits(self, size: Sequence[int] = ()) -> Any:
+        """``(windows, *size)`` int64 with 64 random bits each."""
+        xp = namespace(self.keys)
+        self._calls += 1
+        count = math.prod(size)
+        stream = _mix(self.keys + _wrap(self._calls * _GOLDEN))[:, None]
+        counter = asarray_like(np.arange(1, count + 1, dtype=np.int64), self.keys) * _GOLDEN
+        return xp.reshape(_mix(stream + counter), (len(self), *size))
+
+    def uniform(self, low: float = 0.0, high: float = 1.0, size: Sequence[int] = ()) -> Any:
+        """``(windows, *size)`` float32, uniform in [low, high)."""
+        xp = namespace(self.keys)
+        unit = xp.astype((self.bits(size) >> 40) & 0xFFFFFF, xp.float32) * 2.0**-24
+        return unit * (high - low) + low
+
+    def integers(self, high: int, size: Sequence[int] = ()) -> Any:
+        """``(windows, *size)`` int64, uniform in 0 … high - 1."""
+        return ((self.bits(size) >> 33) & 0x7FFFFFFF) % high
+
+    def normal(self, size: Sequence[int] = ()) -> Any:
+        """``(windows, *size)`` float32 standard normal numbers (Box and Muller 1958)."""
+        xp = namespace(self.keys)
+        bits = self.bits(size)
+        radius = xp.astype((bits >> 40) & 0xFFFFFF, xp.float32) + 0.5  # never zero: its logarithm is taken
+        angle = xp.astype((bits >> 8) & 0xFFFFFF, xp.float32)
+        return xp.sqrt(-2.0 * xp.log(radius * 2.0**-24)) * xp.cos(angle * (2.0 * math.pi * 2.0**-24))
+
+    def happens(self, p: float, size: Sequence[int] = ()) -> Any:
+        """``(windows, *size)`` booleans, true with probability ``p`` (never at 0, always at 1)."""
+        return self.uniform(size=size) < p

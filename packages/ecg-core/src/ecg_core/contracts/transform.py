@@ -1,0 +1,184 @@
+"""Transform: a signal into a signal, written once for NumPy and torch, for arrays, records and batches.
+
+``apply`` holds the mathematics on ``(windows, leads, samples)``. Everything around it lives here: any leading
+dimensions, number types, records with their annotations, batches with their random draws.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import numpy as np
+
+from ecg_core.config.configurable import Configurable
+from ecg_core.contracts.arrays import as_float, is_array, namespace, widened
+from ecg_core.contracts.draws import Draws, record_key
+from ecg_core.data.batch import Batch
+from ecg_core.data.record import Record
+from ecg_core.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["RandomTransform", "Transform", "probability"]
+
+S = TypeVar("S")
+
+
+class Transform(Configurable):
+    """A deterministic transform.
+
+    Called on an array or tensor ``(..., leads, samples)`` it returns the same kind; on a :class:`Record` or
+    :class:`Batch` it returns one with ``fs`` and time-aligned facts updated. The input is never modified. Integers
+    become float32; half precision is computed in float32 and given back as it came.
+    """
+
+    needs_fs: ClassVar[bool] = False
+
+    @abstractmethod
+    def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        """The transform of ``(windows, leads, samples)``, at least float32, as a new array. ``fs`` in Hz."""
+
+    def output_fs(self, fs: float) -> float:
+        """Sampling frequency of the output, in Hz."""
+        return fs
+
+    def output_length(self, n_samples: int, fs: float) -> int:
+        """Samples of the output."""
+        return n_samples
+
+    def move(self, positions: Any, *, fs: float, samples: int, **drawn: Any) -> Any:
+        """Where ``(windows, positions)`` sample positions in a signal of ``samples`` stand after the transform."""
+        return positions
+
+    def move_mask(self, mask: Any, *, fs: float, **drawn: Any) -> Any:
+        """``(windows, samples)`` values per sample, such as masks or labels, after the transform."""
+        return mask
+
+    def frequency_response(self, frequencies: np.ndarray, fs: float) -> np.ndarray | None:
+        """Gain at each frequency (Hz) of a linear, time-invariant transform; ``None`` for any other."""
+        return None
+
+    def __call__(self, x: S, *, fs: float | None = None, generator: Draws | int | None = None) -> S:
+        """Transform arrays (``fs`` in Hz), a record or a batch (which know their own ``fs``).
+
+        Args:
+            x: What to transform.
+            fs: Sampling frequency of an array; not for records and batches.
+            generator: For random transforms: draws or a seed. Batches bring their own; without one, an array is
+                transformed differently at every call.
+        """
+        if isinstance(x, (Record, Batch)) and fs is not None and fs != x.fs:
+            raise ValueError(f"a {type(x).__name__} knows its fs ({x.fs:g} Hz); leave out fs={fs:g}")
+        if isinstance(x, Record):
+            return self._on_record(x, generator)  # type: ignore[return-value]
+        if isinstance(x, Batch):
+            return self._on_batch(x, generator)  # type: ignore[return-value]
+        if not is_array(x):
+            raise TypeError(f"expected an array, a tensor, a Record or a Batch, got {type(x).__name__}")
+        return self._on_array(x, self._checked_fs(fs), generator)  # type: ignore[return-value]
+
+    def as_module(self, fs: float | None = None) -> nn.Module:
+        """A torch module that applies the transform, for export and ``nn.Sequential``."""
+        from ecg_core.contracts.module import TransformModule
+
+        return TransformModule(self, fs)
+
+    def __repr__(self) -> str:
+        inner = ", ".join(f"{k}={v!r}" for k, v in self.arguments.items())
+        return f"{type(self).__name__}({inner})"
+
+    # ------------------------------------------------------------------ around the mathematics
+
+    def _drawn(self, shape: tuple[int, ...], generator: Draws) -> Mapping[str, Any]:
+        return {}
+
+    def _checked_fs(self, fs: float | None) -> float:
+        if fs is None:
+            if self.needs_fs:
+                raise ValueError(f"{type(self).__name__} needs the sampling frequency: call it with fs=… (Hz)")
+            return float("nan")
+        if not fs > 0:
+            raise ValueError(f"fs must be a positive number of Hz, got {fs!r}")
+        return float(fs)
+
+    def _run(self, x: Any, fs: float, drawn: Mapping[str, Any]) -> Any:
+        """``apply`` between the number types: at least float32 inside, the type of ``x`` outside."""
+        xp = namespace(x)
+        x = as_float(x)
+        out = self.apply(widened(x), fs=fs, **drawn)
+        return out if out.dtype == x.dtype else xp.astype(out, x.dtype)
+
+    def _on_array(self, x: Any, fs: float, generator: Draws | int | None) -> Any:
+        if x.ndim < 2:
+            raise DataError(f"expected (..., leads, samples), got shape {tuple(x.shape)}")
+        if x.shape[-1] == 0 or x.shape[-2] == 0:
+            raise DataError(f"expected at least one lead and one sample, got shape {tuple(x.shape)}")
+        xp = namespace(x)
+        windows = xp.reshape(x, (-1, *x.shape[-2:]))
+        draws = _as_draws(generator, int(windows.shape[0])).like(as_float(x[..., :1, :1]))
+        out = self._run(windows, fs, self._drawn(tuple(windows.shape), draws))
+        return xp.reshape(out, (*x.shape[:-2], *out.shape[-2:]))
+
+    def _on_batch(self, batch: Batch, generator: Draws | int | None) -> Batch:
+        draws = batch.draws() if generator is None else _as_draws(generator, len(batch)).like(batch.signal)
+        drawn = self._drawn(tuple(batch.signal.shape), draws)
+        mask = None if batch.mask is None else self.move_mask(batch.mask, fs=batch.fs, **drawn)
+        return batch.with_signal(self._run(batch.signal, batch.fs, drawn), fs=self.output_fs(batch.fs), mask=mask)
+
+    def _on_record(self, record: Record, generator: Draws | int | None) -> Record:
+        draws = _as_draws(generator, 1, key=record_key(record.record_id))
+        x = record.signal[None]
+        drawn = self._drawn(x.shape, draws)
+        signal = self._run(x, record.fs, drawn)[0]
+        moved = {}
+        for name, positions in record.annotations.items():
+            there = np.asarray(self.move(np.asarray(positions)[None], fs=record.fs, samples=record.n_samples, **drawn))[0]
+            moved[name] = there[(there >= 0) & (there < signal.shape[-1])]
+        return record.with_signal(signal, fs=self.output_fs(record.fs), annotations=moved)
+
+
+class RandomTransform(Transform):
+    """A transform whose parameters are drawn per window: ``draw`` is apart from ``apply``.
+
+    Subclasses take ``p``, the probability that a window is transformed at all: 0 is the identity, 1 hits every window.
+    """
+
+    p: float
+
+    @abstractmethod
+    def draw(self, shape: tuple[int, ...], generator: Draws) -> dict[str, Any]:
+        """One set of parameters per window of ``shape = (windows, leads, samples)``."""
+
+    def _drawn(self, shape: tuple[int, ...], generator: Draws) -> Mapping[str, Any]:
+        hit = generator.child(0).happens(self.p)
+        return {"hit": hit, **self.draw(shape, generator.child(1))}
+
+    def _run(self, x: Any, fs: float, drawn: Mapping[str, Any]) -> Any:
+        parameters = {k: v for k, v in drawn.items() if k != "hit"}
+        out = super()._run(x, fs, parameters)
+        if self.p >= 1:
+            return out
+        return namespace(x).where(drawn["hit"][:, None, None], out, as_float(x))
+
+
+def probability(p: float) -> float:
+    """``p`` itself, checked."""
+    if not 0 <= p <= 1:
+        raise ValueError(f"p must be a probability between 0 and 1, got {p!r}")
+    return float(p)
+
+
+def _as_draws(generator: Draws | int | None, windows: int, *, key: int | None = None) -> Draws:
+    records = None if key is None else np.array([key], dtype=np.int64)
+    if generator is None:
+        return Draws.fresh(windows)
+    if isinstance(generator, Draws):
+        if len(generator) != windows:
+            raise ValueError(f"the generator has draws for {len(generator)} windows, the signal has {windows}")
+        return generator
+    if isinstance(generator, (int, np.integer)):
+        return Draws.seeded(int(generator), records=records, windows=windows)
+    raise TypeError(f"generator must be Draws, an integer seed or None, got {type(generator).__name__}")

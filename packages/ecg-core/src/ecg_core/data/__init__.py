@@ -1,0 +1,1 @@
+"""Recordings and what is made of them: facts, signals, tables, stores. NumPy and pandas."""

@@ -1,0 +1,86 @@
+"""Batch: windows of equal length stacked, with the facts a method or task may ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+import numpy as np
+
+from ecg_core.contracts.draws import Draws
+from ecg_core.data.leads import canonical_leads
+from ecg_core.errors import DataError
+
+__all__ = ["Batch"]
+
+_MOVED = ("signal", "targets", "patient", "segment", "mask")
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Windows stacked.
+
+    Args:
+        signal: ``(batch, leads, samples)`` NumPy array or torch tensor, mV.
+        fs: Hz.
+        leads: Names of the leads, the same for every window.
+        record_ids: One name per window.
+        record_keys: ``(batch,)`` int64 NumPy; from these every random draw follows.
+        targets: ``(batch, classes)`` in {0, 1}, or ``(batch,)`` class numbers.
+        patient: ``(batch,)`` int64 patient numbers.
+        segment: ``(batch,)`` int64, position of the window in its recording.
+        mask: ``(batch, samples)`` booleans, true where the signal is measured.
+        seed: Of the run.
+        epoch: Of the run; random draws change with it.
+    """
+
+    signal: Any
+    fs: float
+    leads: tuple[str, ...]
+    record_ids: tuple[str, ...] = ()
+    record_keys: Any = None
+    targets: Any = None
+    patient: Any = None
+    segment: Any = None
+    mask: Any = None
+    seed: int = 0
+    epoch: int = 0
+
+    def __post_init__(self) -> None:
+        if self.signal.ndim != 3:
+            raise DataError(f"a batch is (batch, leads, samples), got shape {tuple(self.signal.shape)}")
+        object.__setattr__(self, "leads", canonical_leads(self.leads))
+        if len(self.leads) != self.signal.shape[1]:
+            raise DataError(f"{len(self.leads)} lead names for a batch of {self.signal.shape[1]} leads")
+        if self.record_keys is None:
+            object.__setattr__(self, "record_keys", np.arange(len(self), dtype=np.int64))
+
+    def __len__(self) -> int:
+        return int(self.signal.shape[0])
+
+    def has(self, name: str) -> bool:
+        """Whether a field such as ``"patient"`` is filled."""
+        return name in {f.name for f in fields(self)} and getattr(self, name) is not None
+
+    def draws(self, salt: int = 0) -> Draws:
+        """Random draws of these windows, on their device; another salt gives another, independent set."""
+        return Draws.seeded(self.seed, epoch=self.epoch, records=self.record_keys).child(salt).like(self.signal)
+
+    def with_signal(self, signal: Any, *, fs: float | None = None, mask: Any = None) -> Self:
+        """The same windows with another signal (and sampling frequency)."""
+        return replace(self, signal=signal, fs=self.fs if fs is None else fs, mask=self.mask if mask is None else mask)
+
+    def to(self, device: Any, *, non_blocking: bool = False) -> Self:
+        """The batch with its tensors on ``device``; NumPy arrays become tensors."""
+        return self._each_tensor(lambda t: t.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Self:
+        """The batch in page-locked memory, for asynchronous copies to a GPU."""
+        return self._each_tensor(lambda t: t.pin_memory())
+
+    def _each_tensor(self, act: Any) -> Self:
+        import torch
+
+        values = {name: getattr(self, name) for name in _MOVED}
+        tensors = {k: torch.as_tensor(v) for k, v in values.items() if v is not None}
+        return replace(self, **{k: act(v) for k, v in tensors.items()})

@@ -1,0 +1,38 @@
+"""Reader: the contract of everything that turns files into records."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ecg_core.config.configurable import Configurable
+from ecg_core.data.record import Record
+from ecg_core.data.table import RecordTable
+
+__all__ = ["Reader"]
+
+
+class Reader(Configurable):
+    """Finds recordings below a folder and reads one at a time. Never writes, never guesses."""
+
+    @abstractmethod
+    def recognises(self, path: Path) -> bool:
+        """Whether this folder is laid out the way this reader expects. Cheap: looks at names, reads no signal."""
+
+    @abstractmethod
+    def scan(self, path: Path) -> RecordTable:
+        """The facts of every recording below ``path``, in a fixed order; damaged ones go to ``rejects`` with a reason.
+
+        Raises:
+            DataError: The folder does not exist or holds no recording of this kind.
+        """
+
+    @abstractmethod
+    def read(self, row: Mapping[str, Any]) -> Record:
+        """The recording of one row of :meth:`scan`: float32 mV with its facts.
+
+        Raises:
+            DataError: The file is damaged; the message names it.
+        """

@@ -1,0 +1,206 @@
+"""Store: prepared windows in memory-mapped shards, with their table, their pipeline and their splits.
+
+A store is a folder: ``store.json`` (what it holds and how it was made; written last, so its presence means complete),
+``table.csv`` (one row per window), ``rejects.csv`` (what was refused, with reasons) and ``shards/*.i16``. Signals are
+int16 with one scale per window (mV per unit) and a CRC-32 each, half the size of float32 and random access at memory speed.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ecg_core.contracts.draws import record_key
+from ecg_core.data.batch import Batch
+from ecg_core.data.files import read_json
+from ecg_core.data.record import Record
+from ecg_core.data.splits import SPLITS, check_no_leak
+from ecg_core.data.table import RecordTable
+from ecg_core.errors import DataError
+
+__all__ = ["SCHEMA", "Store"]
+
+SCHEMA = 1
+
+
+class Store:
+    """Prepared windows, opened for reading; any number of processes may.
+
+    Args:
+        path: Folder written by :func:`ecg_core.prepare`.
+
+    Raises:
+        DataError: The folder is not a store, is incomplete, or was written by a newer version.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not (self.path / "store.json").is_file():
+            hint = "; the preparation was interrupted, finish it with --resume" if self._partial.exists() else ""
+            raise DataError(f"{self.path} is not a prepared store (no store.json){hint or '; make one with `ecg prep`'}")
+        try:
+            self.facts: dict[str, Any] = read_json(self.path / "store.json")
+        except ValueError as error:
+            raise DataError(f"{self.path / 'store.json'} is damaged ({error}); prepare the store again") from None
+        if self.facts.get("schema") != SCHEMA:
+            raise DataError(f"{self.path} has store schema {self.facts.get('schema')!r}, this version reads {SCHEMA}; prepare it again")
+        self.fs = float(self.facts["fs"])
+        self.leads: tuple[str, ...] = tuple(self.facts["leads"])
+        self.n_samples = int(self.facts["n_samples"])
+        self.pipeline: list[dict[str, Any]] = self.facts["pipeline"]
+        self.table = RecordTable.read_csv(self.path / "table.csv").frame
+        if len(self.table) != self.facts["windows"]:
+            raise DataError(
+                f"{self.path / 'table.csv'} has {len(self.table)} rows, store.json says {self.facts['windows']}; prepare the store again"
+            )
+        check_no_leak(self.table)
+
+    @property
+    def _partial(self) -> Path:
+        return self.path.with_name(self.path.name + ".partial")
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def seconds(self) -> float:
+        """Length of a window."""
+        return self.n_samples / self.fs
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when any signal, label or split changes."""
+        return str(self.facts["fingerprint"])
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the target columns."""
+        return tuple(self.facts["targets"])
+
+    @cached_property
+    def rejects(self) -> pd.DataFrame:
+        """What was refused: ``path`` and ``reason``."""
+        return pd.read_csv(self.path / "rejects.csv", dtype=str, keep_default_na=False)
+
+    @cached_property
+    def _shards(self) -> list[np.ndarray]:
+        shape = (len(self.leads), self.n_samples)
+        shards = []
+        for entry in self.facts["shards"]:
+            file = self.path / "shards" / entry["file"]
+            expected = entry["windows"] * shape[0] * shape[1] * 2
+            actual = file.stat().st_size if file.is_file() else -1
+            if actual != expected:
+                found = "is missing" if actual < 0 else f"has {actual} bytes instead of {expected}"
+                raise DataError(f"{file} {found}; prepare the store again")
+            shards.append(np.memmap(file, dtype="<i2", mode="r", shape=(entry["windows"], *shape)))
+        return shards
+
+    @cached_property
+    def _keys(self) -> np.ndarray:
+        names = zip(self.table["record_id"].tolist(), self.table["segment"].tolist(), strict=True)
+        return np.array([record_key(f"{name}#{segment}") for name, segment in names], dtype=np.int64)
+
+    @cached_property
+    def _patients(self) -> np.ndarray:
+        codes, _ = pd.factorize(self.table["patient_id"], use_na_sentinel=True)
+        return codes.astype(np.int64)
+
+    def indices(self, split: str | None = None, *, target: str | None = None) -> np.ndarray:
+        """Row numbers of a split; with ``target``, only of windows that have a label for it."""
+        if split is not None and split not in SPLITS:
+            raise DataError(f"a split is one of {', '.join(SPLITS)}, got {split!r}")
+        chosen = np.ones(len(self), dtype=bool) if split is None else (self.table["split"] == split).to_numpy(dtype=bool)
+        if target is not None:
+            chosen = chosen & (self._labels(target).map(len).to_numpy() > 0)
+        return np.flatnonzero(chosen)
+
+    def classes(self, target: str) -> tuple[str, ...]:
+        """Classes of a target, as they occur in the training split, sorted."""
+        labels = self._labels(target)[self.table["split"] == "train"]
+        return tuple(sorted({name for row in labels for name in row}))
+
+    def target_matrix(self, target: str, classes: Sequence[str], indices: np.ndarray) -> np.ndarray:
+        """``(windows, classes)`` float32 in {0, 1}."""
+        rows = self._labels(target).iloc[indices]
+        return np.array([[name in row for name in classes] for row in rows], dtype=np.float32).reshape(len(indices), len(classes))
+
+    def signals(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """``(windows, leads, samples)`` float32 in mV."""
+        indices = np.asarray(indices, dtype=np.int64)
+        shard, row = self.table["shard"].to_numpy()[indices], self.table["row"].to_numpy()[indices]
+        scale = self.table["scale"].to_numpy(dtype=np.float32)[indices]
+        out = np.empty((len(indices), len(self.leads), self.n_samples), dtype=np.float32)
+        for number in np.unique(shard):
+            here = shard == number
+            out[here] = self._shards[number][row[here]]
+        out *= scale[:, None, None]
+        return out
+
+    def batch(
+        self,
+        indices: Sequence[int] | np.ndarray,
+        *,
+        target: str | None = None,
+        classes: Sequence[str] = (),
+        seed: int = 0,
+        epoch: int = 0,
+    ) -> Batch:
+        """The windows with these row numbers as one NumPy batch."""
+        indices = np.asarray(indices, dtype=np.int64)
+        known = bool((self._patients >= 0).all())
+        return Batch(
+            signal=self.signals(indices),
+            fs=self.fs,
+            leads=self.leads,
+            record_ids=tuple(self.table["record_id"].iloc[indices]),
+            record_keys=self._keys[indices],
+            targets=None if target is None else self.target_matrix(target, classes, indices),
+            patient=self._patients[indices] if known else None,
+            segment=self.table["segment"].to_numpy(dtype=np.int64)[indices],
+            seed=seed,
+            epoch=epoch,
+        )
+
+    def record(self, index: int) -> Record:
+        """One window as a record."""
+        row = self.table.iloc[int(index)]
+        patient = row["patient_id"]
+        return Record(
+            signal=self.signals([index])[0],
+            fs=self.fs,
+            leads=self.leads,
+            record_id=str(row["record_id"]),
+            patient_id=None if patient is None or patient != patient else str(patient),
+            labels={name: row[name] for name in self.targets},
+            source=str(self.path),
+        )
+
+    def verify(self) -> int:
+        """Check every window against its CRC-32; the number checked.
+
+        Raises:
+            DataError: Names the first window that was altered.
+        """
+        for number, (shard, row, crc) in enumerate(zip(self.table["shard"], self.table["row"], self.table["crc32"], strict=True)):
+            if zlib.crc32(np.ascontiguousarray(self._shards[shard][row])) != crc:
+                name = self.table["record_id"].iloc[number]
+                raise DataError(f"{self.path}: the signal of record {name!r} was altered (CRC-32 differs); prepare the store again")
+        return len(self)
+
+    def __repr__(self) -> str:
+        counts = self.table["split"].value_counts()
+        splits = ", ".join(f"{int(counts.get(name, 0))} {name}" for name in SPLITS)
+        return f"Store({str(self.path)!r}: {len(self)} windows of {self.seconds:g} s at {self.fs:g} Hz, {len(self.leads)} leads; {splits})"
+
+    def _labels(self, target: str) -> pd.Series:
+        if target not in self.targets:
+            known = ", ".join(self.targets) or "none: prepare with --labels FILE"
+            raise DataError(f"{self.path} has no target {target!r}; its targets: {known}")
+        return self.table[target]

@@ -1,0 +1,75 @@
+"""ClassificationTask: which classes does this ECG show? One of several (multi-class) or any number (multi-label)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ecg_core.contracts.backbone import Backbone
+from ecg_core.contracts.compose import Compose
+from ecg_core.contracts.head import Head
+from ecg_core.contracts.losses import Losses
+from ecg_core.contracts.task import Task
+from ecg_core.data.batch import Batch
+from ecg_core.errors import ConfigError
+
+__all__ = ["ClassificationTask"]
+
+
+class ClassificationTask(Task):
+    """A backbone and a record-level head.
+
+    Args:
+        backbone: Any backbone.
+        head: A head for as many classes.
+        classes: Names, in the order of the scores.
+        problem: ``"multi_label"``: binary cross-entropy per class, probabilities by sigmoid. ``"multi_class"``:
+            cross-entropy, probabilities by softmax.
+        augment: Applied to training batches only.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        head: Head,
+        *,
+        classes: Sequence[str],
+        problem: Literal["multi_label", "multi_class"] = "multi_label",
+        augment: Compose | None = None,
+    ) -> None:
+        super().__init__()
+        if head.classes != len(classes):
+            raise ConfigError(f"the head gives {head.classes} scores for {len(classes)} classes; build it with classes={len(classes)}")
+        if problem not in ("multi_label", "multi_class"):
+            raise ConfigError(f"problem must be multi_label or multi_class, got {problem!r}")
+        self.backbone = backbone
+        self.head = head
+        self.classes = tuple(classes)
+        self.problem = problem
+        self.augment = augment
+
+    def loss(self, batch: Batch) -> Losses:
+        """Mean cross-entropy of a batch with ``(batch, classes)`` targets in {0, 1}."""
+        if self.training and self.augment is not None:
+            batch = self.augment(batch)
+        return Losses(self.criterion(self(batch.signal), batch.targets))
+
+    def criterion(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy in fp32, whatever autocast says."""
+        logits = logits.float()
+        if self.problem == "multi_label":
+            return F.binary_cross_entropy_with_logits(logits, targets.float())
+        return F.cross_entropy(logits, targets.float() / targets.sum(dim=1, keepdim=True).clamp(min=1))
+
+    @torch.no_grad()
+    def predict(self, batch: Batch) -> Tensor:
+        """Probabilities, ``(batch, classes)``."""
+        return self.probabilities(self(batch.signal))
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Logits as probabilities."""
+        return logits.float().sigmoid() if self.problem == "multi_label" else logits.float().softmax(dim=-1)

@@ -1,0 +1,175 @@
+"""Finetune: a backbone (pre-trained, or new) and a head learn to answer a question from labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from ecg_core.contracts.backbone import Backbone
+from ecg_core.contracts.compose import Compose
+from ecg_core.contracts.lazy import materialize
+from ecg_core.contracts.recipe import Recipe
+from ecg_core.contracts.task import Task
+from ecg_core.data.store import Store
+from ecg_core.discovery.registries import BACKBONES, HEADS, MODELS
+from ecg_core.errors import ConfigError, DataError, RunError
+from ecg_core.evaluation.metrics import auroc, macro
+from ecg_core.run.card import SignalContract, load_card, save_model
+from ecg_core.run.classification import ClassificationTask
+from ecg_core.run.directory import RunDirectory
+from ecg_core.run.order import Batches, store_batches
+from ecg_core.run.probe import FrozenProbe
+from ecg_core.run.run import Run
+from ecg_core.run.scoring import score_windows
+from ecg_core.run.settings import Settings
+
+__all__ = ["finetune"]
+
+Mode = Literal["linear", "full"]
+
+# Adam on a linear layer over standardised features needs no small steps; a whole network does.
+_RECIPES: Mapping[str, Recipe] = {
+    "linear": Recipe(lr=1e-2, lr_batch=0, weight_decay=1e-2, warmup=0.0),
+    "full": Recipe(lr=1e-3, lr_batch=0, weight_decay=0.05, warmup=0.1, clip=1.0),
+}
+_EPOCHS: Mapping[str, int] = {"linear": 100, "full": 30}
+
+
+def finetune(
+    data: str | Path | Store,
+    out: str | Path,
+    *,
+    target: str,
+    source: str | Path | None = None,
+    backbone: str | Mapping[str, Any] | None = None,
+    mode: Mode = "full",
+    head: str | Mapping[str, Any] = "linear",
+    problem: Literal["multi_label", "multi_class"] = "multi_label",
+    augment: Sequence[str | Mapping[str, Any]] = (),
+    epochs: int | None = None,
+    batch_size: int = 64,
+    lr: float | None = None,
+    precision: Literal["fp32", "bf16"] = "fp32",
+    device: str = "auto",
+    seed: int = 0,
+    force: bool = False,
+    resume: bool = False,
+) -> RunDirectory:
+    """Train a classifier; the epoch with the best macro AUROC on the validation patients is kept.
+
+    Args:
+        data: A store, or its folder.
+        out: Run directory to write.
+        target: Which target of the store to predict. Windows without a label for it take no part.
+        source: Run directory (or card) whose backbone to start from.
+        backbone: Or a new backbone, by name or configuration: supervised from scratch, and with ``mode="linear"`` the
+            random encoder that every frozen one has to beat.
+        mode: ``"linear"``: only the head learns; the backbone is frozen, normalisation statistics included, and run once.
+            ``"full"``: everything learns.
+        head: Name or configuration of a head.
+        problem: Any number of classes per recording, or exactly one.
+        augment: Transforms applied to training batches (``mode="full"``).
+        epochs: ``None`` means 100 for ``linear`` and 30 for ``full``.
+        batch_size: Windows per step.
+        lr: ``None`` means 1e-2 for ``linear`` and 1e-3 for ``full``.
+        precision: ``"fp32"`` or ``"bf16"``.
+        device: ``"auto"`` takes a GPU if there is one.
+        seed: Of everything random.
+        force: Replace an existing run.
+        resume: Go on from the newest checkpoint.
+
+    Returns:
+        The run directory; ``model.json`` and ``model.safetensors`` in it are the product.
+    """
+    if (source is None) == (backbone is None):
+        raise ConfigError("give either --from RUN (a pre-trained backbone) or --backbone NAME (a new one)")
+    if mode not in _RECIPES:
+        raise ConfigError(f"mode must be one of {', '.join(_RECIPES)}, got {mode!r}")
+    if mode == "linear" and augment:
+        raise ConfigError("mode=linear runs the frozen backbone once, so it takes no augment; use mode=full")
+    store = data if isinstance(data, Store) else Store(data)
+    train, val = store.indices("train", target=target), store.indices("val", target=target)
+    classes = store.classes(target)
+    if len(classes) < 2:
+        raise DataError(f"target {target!r} has {len(classes)} class(es) in the training split; at least two are needed")
+    settings = Settings.from_recipe(
+        _RECIPES[mode], lr=lr, batch_size=batch_size, epochs=epochs or _EPOCHS[mode], precision=precision, device=device, seed=seed
+    ).resolved()
+    task = build_task(store, source, backbone, head, classes, problem, augment, seed=seed).to(settings.device)
+    signal = SignalContract.of(store)
+    run = RunDirectory.create(
+        Path(out),
+        kind="finetune",
+        config=MODELS.to_config(task),
+        settings=settings,
+        store=store,
+        force=force,
+        resume=resume,
+        target=target,
+        mode=mode,
+        source=None if source is None else str(source),
+    )
+    learner: Task | FrozenProbe
+    if mode == "linear":
+        learner = FrozenProbe.of(task, store, target, train, val, device=settings.device)
+        batches = Batches(range(len(train)), batch_size, lambda chosen, epoch: learner.batch(chosen), seed=seed)
+    else:
+        learner = task
+        batches = store_batches(store, train, batch_size, device=settings.device, seed=seed, target=target, classes=classes)
+
+    def save() -> None:
+        save_model(run.path, "model", task, kind="models", signal=signal, classes=list(classes), target=target, mode=mode)
+
+    def validate() -> Mapping[str, float]:
+        targets = store.target_matrix(target, classes, val)
+        scores = learner.held_out() if isinstance(learner, FrozenProbe) else score_windows(task, store, val, settings.device)
+        return {"val_auroc": macro(auroc(targets, scores)).value}
+
+    training = Run(
+        run.path,
+        learner,
+        batches,
+        settings,
+        validate=validate if len(val) else None,
+        monitor="val_auroc" if len(val) else None,
+        on_best=save,
+        title=f"finetune {mode}",
+    )
+    end = training.fit(resume=resume)
+    if end["best_epoch"] is None:  # no class of the validation split could be scored
+        save()
+    run.finish(steps=end["step"], epochs=end["epoch"], best_epoch=end["best_epoch"], val_auroc=end["best"], windows=len(train))
+    return run
+
+
+def build_task(
+    store: Store,
+    source: str | Path | None,
+    backbone: str | Mapping[str, Any] | None,
+    head: str | Mapping[str, Any],
+    classes: Sequence[str],
+    problem: Literal["multi_label", "multi_class"],
+    augment: Sequence[str | Mapping[str, Any]],
+    *,
+    seed: int,
+) -> ClassificationTask:
+    """The backbone of ``source`` (or a new one) under a new head, every size known."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        body = _pretrained(Path(source), store) if source is not None else BACKBONES.build(backbone or "", in_leads=len(store.leads))
+        chain = Compose.from_config(augment) if augment else None
+        task = ClassificationTask(body, HEADS.build(head, classes=len(classes)), classes=classes, problem=problem, augment=chain)
+    return materialize(task, torch.zeros(2, len(store.leads), store.n_samples), seed=seed)
+
+
+def _pretrained(source: Path, store: Store) -> Backbone:
+    card = load_card(source if source.suffix == ".json" else RunDirectory(source).card)
+    card.signal.check(store, source)
+    module = card.build()
+    found = module.backbone if isinstance(module, Task) else module
+    if not isinstance(found, Backbone):
+        raise RunError(f"{source} holds a {type(found).__name__}, not a backbone; give the --out of `ecg pretrain` or `ecg finetune`")
+    return found

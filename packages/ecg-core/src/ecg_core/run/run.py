@@ -1,0 +1,211 @@
+"""Run: the loop over anything with ``loss(batch)``, its checkpoints and its directory.
+
+Killing it at any moment and resuming continues bit-identically on CPU: order, augmentations and masks are pure functions
+of counters, and the checkpoint holds the rest (weights, optimizer, torch's random state).
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ecg_core.contracts.losses import Losses
+from ecg_core.discovery.registries import OPTIMIZERS, SCHEDULERS
+from ecg_core.errors import RunError
+from ecg_core.run.checkpoint import newest_checkpoint, save_checkpoint
+from ecg_core.run.order import Batches
+from ecg_core.run.progress import MetricsFile, Reporter
+from ecg_core.run.settings import Settings
+
+__all__ = ["Interrupted", "Learner", "Run"]
+
+
+class Learner(Protocol):
+    """What a run can train: an ``nn.Module`` with these two."""
+
+    def loss(self, batch: Any) -> Losses: ...
+
+    def after_step(self) -> None: ...
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C was pressed; the run saved a checkpoint first."""
+
+
+class Run:
+    """Trains a learner.
+
+    Args:
+        directory: Where checkpoints and metrics go; exists.
+        learner: A materialised ``nn.Module`` with ``loss(batch)`` and ``after_step()``, on its device.
+        batches: What to learn from.
+        settings: How; resolved.
+        validate: Called after every epoch; returns numbers to log.
+        monitor: Number of ``validate`` that decides which epoch is best, the larger the better.
+        on_best: Called when the monitored number is the best so far (after every epoch without one).
+        title: Shown in front of the progress bar.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        learner: nn.Module,
+        batches: Batches,
+        settings: Settings,
+        *,
+        validate: Callable[[], Mapping[str, float]] | None = None,
+        monitor: str | None = None,
+        on_best: Callable[[], None] | None = None,
+        title: str = "training",
+    ) -> None:
+        self.directory = directory
+        self.learner = learner
+        self.batches = batches
+        self.settings = settings
+        self.validate = validate
+        self.monitor = monitor
+        self.on_best = on_best
+        self.title = title
+        self.optimizer: torch.optim.Optimizer = OPTIMIZERS.build(
+            settings.optimizer, params=_parameter_groups(learner, settings), lr=settings.lr, **_adam_words(settings)
+        )
+        self.schedule = SCHEDULERS.build(settings.scheduler, warmup=settings.warmup)
+        self.state: dict[str, Any] = {"step": 0, "epoch": 0, "best": None, "best_epoch": None}
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.directory / "checkpoints"
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run."""
+        return len(self.batches) * self.settings.epochs
+
+    def fit(self, *, resume: bool = False) -> dict[str, Any]:
+        """Train to the end; with ``resume`` from the newest checkpoint. Returns the final counters and best number.
+
+        Raises:
+            Interrupted: Ctrl-C; everything up to the last step is saved.
+            RunError: The loss is no longer a finite number.
+        """
+        torch.manual_seed(self.settings.seed)
+        saved = newest_checkpoint(self.checkpoints) if resume else None
+        if saved is not None:
+            saved.restore(self.learner, self.optimizer)
+            self.state = {name: saved.state[name] for name in self.state}
+        metrics = MetricsFile(self.directory / "metrics.jsonl", after=self.state["step"])
+        try:
+            with Reporter(self.title, self.total_steps, done=self.state["step"]) as reporter, _interruptible() as stop:
+                while self.state["epoch"] < self.settings.epochs:
+                    self._epoch(metrics, reporter, stop)
+        finally:
+            metrics.close()
+        return dict(self.state)
+
+    def _epoch(self, metrics: MetricsFile, reporter: Reporter, stop: threading.Event) -> None:
+        epoch, per_epoch = self.state["epoch"], len(self.batches)
+        self.learner.train()
+        for number in range(self.state["step"] - epoch * per_epoch, per_epoch):
+            began = time.perf_counter()
+            batch = self.batches.get(epoch, number)
+            line = self._step(batch)
+            line["windows_per_second"] = round(self.batches.batch_size / (time.perf_counter() - began), 2)
+            metrics.write(line)
+            reporter.step(self.state["step"], {k: line[k] for k in ("loss", "lr", "windows_per_second")})
+            every = self.settings.checkpoint_every
+            if stop.is_set() or (every and self.state["step"] % every == 0):
+                self._save()
+            if stop.is_set():
+                raise Interrupted
+        self.state["epoch"] = epoch + 1
+        self._after_epoch(metrics)
+        self._save()
+
+    def _step(self, batch: Any) -> dict[str, Any]:
+        step = self.state["step"]
+        rate = self.settings.lr * self.schedule(step, self.total_steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        with torch.autocast(self.settings.device.split(":")[0], torch.bfloat16, enabled=self.settings.precision == "bf16"):
+            losses: Losses = self.learner.loss(batch)  # type: ignore[operator]
+        value = float(losses.total.detach())
+        if not math.isfinite(value):
+            raise RunError(f"the loss became {value} at step {step + 1}; lower the learning rate (lr={self.settings.lr:g}) or look at the data")
+        self.optimizer.zero_grad(set_to_none=True)
+        losses.total.backward()
+        if self.settings.clip is not None:
+            nn.utils.clip_grad_norm_(self.learner.parameters(), self.settings.clip)
+        self.optimizer.step()
+        self.learner.after_step()  # type: ignore[operator]
+        self.state["step"] = step + 1
+        logs = {name: round(float(number), 6) for name, number in losses.logs.items()}
+        return {"step": step + 1, "epoch": self.state["epoch"], "loss": value, "lr": rate, **logs}
+
+    def _after_epoch(self, metrics: MetricsFile) -> None:
+        numbers: Mapping[str, float] = {}
+        if self.validate is not None:
+            self.learner.eval()
+            with torch.random.fork_rng(devices=[]), torch.no_grad():
+                numbers = self.validate()
+        value = numbers.get(self.monitor) if self.monitor else None
+        best = self.state["best"]
+        if self.monitor is None or (value is not None and math.isfinite(value) and (best is None or value > best)):
+            self.state["best"], self.state["best_epoch"] = value, self.state["epoch"]
+            if self.on_best is not None:
+                self.on_best()
+        line = {k: (v if math.isfinite(v) else None) for k, v in numbers.items()}
+        metrics.write({"step": self.state["step"], "epoch": self.state["epoch"], "validation": True, **line})
+
+    def _save(self) -> None:
+        save_checkpoint(self.checkpoints, self.learner, self.optimizer, self.state, keep=self.settings.keep)
+
+
+def _parameter_groups(learner: nn.Module, settings: Settings) -> list[dict[str, Any]]:
+    trained = [p for p in learner.parameters() if p.requires_grad]
+    if not trained:
+        raise RunError("nothing to train: every parameter is frozen")
+    if settings.decay_all:
+        return [{"params": trained, "weight_decay": settings.weight_decay}]
+
+    def decays(p: Tensor) -> bool:
+        return p.ndim > 1
+
+    return [
+        {"params": [p for p in trained if decays(p)], "weight_decay": settings.weight_decay},
+        {"params": [p for p in trained if not decays(p)], "weight_decay": 0.0},
+    ]
+
+
+def _adam_words(settings: Settings) -> dict[str, Any]:
+    return {"betas": settings.betas} if settings.optimizer.startswith("adam") else {}
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into a flag that is read between steps; a second one acts at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def handle(number: int, frame: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,92 @@
+"""Settings of a training, as written to the run directory."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import torch
+
+from ecg_core.contracts.recipe import Recipe
+from ecg_core.errors import ConfigError
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long, how fast, on what.
+
+    Args:
+        epochs: Passes over the training windows.
+        batch_size: Windows per step.
+        lr: Peak learning rate.
+        betas: Of Adam-like optimizers.
+        weight_decay: Decoupled weight decay.
+        decay_all: Decay biases and normalisation weights too.
+        warmup: Share of all steps in which the learning rate rises.
+        clip: Largest gradient norm, or ``None``.
+        optimizer: Name in ``OPTIMIZERS``.
+        scheduler: Name in ``SCHEDULERS``.
+        precision: ``"fp32"`` or ``"bf16"`` autocast. Losses stay in fp32.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, …
+        seed: Of initial weights, order and every random draw.
+        checkpoint_every: Steps between checkpoints beside the one after every epoch; 0 for none.
+        keep: Checkpoints kept.
+    """
+
+    epochs: int = 10
+    batch_size: int = 64
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.05
+    decay_all: bool = False
+    warmup: float = 0.1
+    clip: float | None = None
+    optimizer: str = "adamw"
+    scheduler: str = "warmup_cosine"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    device: str = "auto"
+    seed: int = 0
+    checkpoint_every: int = 0
+    keep: int = 2
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("batch_size", 1), ("keep", 1), ("checkpoint_every", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)!r}")
+        if not self.lr > 0:
+            raise ConfigError(f"lr must be positive, got {self.lr!r}")
+        if not 0 <= self.warmup < 1:
+            raise ConfigError(f"warmup must be a share of all steps in [0, 1), got {self.warmup!r}")
+        if self.precision not in ("fp32", "bf16"):
+            raise ConfigError(f"precision must be fp32 or bf16, got {self.precision!r}")
+
+    @classmethod
+    def from_recipe(cls, recipe: Recipe, *, lr: float | None = None, batch_size: int = 64, **chosen: Any) -> Settings:
+        """The recipe's values where the user chose none."""
+        return cls(
+            lr=recipe.rate(batch_size) if lr is None else lr,
+            batch_size=batch_size,
+            betas=recipe.betas,
+            weight_decay=recipe.weight_decay,
+            decay_all=recipe.decay_all,
+            warmup=recipe.warmup,
+            clip=recipe.clip,
+            **chosen,
+        )
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Settings:
+        """The inverse of :meth:`to_dict`."""
+        return cls(**{**values, "betas": tuple(values["betas"])})
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return asdict(self)
+
+    def resolved(self) -> Settings:
+        """With ``device="auto"`` decided."""
+        if self.device != "auto":
+            return self
+        return replace(self, device="cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,29 @@
+"""The public contract kit: one line in a test file checks every component of a distribution.
+
+``from ecg_core.testing import conformance; test_conformance = conformance("ecg-tcn")``
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ecg_core.testing.kit import Example, check_names, conformance
+    from ecg_core.testing.toy import toy_batch, toy_signal
+
+_WHERE = {
+    "Example": "kit",
+    "check_names": "kit",
+    "conformance": "kit",
+    "toy_batch": "toy",
+    "toy_signal": "toy",
+}
+
+__all__ = ["Example", "check_names", "conformance", "toy_batch", "toy_signal"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'ecg_core.testing' has no attribute '{name}'")
+    return getattr(import_module(f"ecg_core.testing.{_WHERE[name]}"), name)
