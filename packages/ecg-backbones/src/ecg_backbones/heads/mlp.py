@@ -1,0 +1,39 @@
+"""MLP head: one hidden layer between the embedding and the scores."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ecg_core.contracts.head import Head
+
+__all__ = ["MLPHead"]
+
+
+class MLPHead(Head):
+    """A hidden layer that infers its input, GELU, dropout, then one linear layer.
+
+    Args:
+        classes: Number of scores.
+        hidden: Channels of the hidden layer.
+        dropout: Probability of zeroing a hidden channel in training.
+
+    Shape:
+        ``(batch, channels)`` to ``(batch, classes)``
+
+    Raises:
+        ValueError: ``classes`` or ``hidden`` is below 1.
+    """
+
+    def __init__(self, classes: int, *, hidden: int = 256, dropout: float = 0.0) -> None:
+        super().__init__()
+        if classes < 1 or hidden < 1:
+            raise ValueError(f"a head needs at least one class and one hidden channel, got classes={classes}, hidden={hidden}")
+        self.classes = classes
+        self.hidden = nn.LazyLinear(hidden)
+        self.activation = nn.GELU()
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(hidden, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits, ``(batch, classes)``."""
+        return self.linear(self.dropout(self.activation(self.hidden(x))))

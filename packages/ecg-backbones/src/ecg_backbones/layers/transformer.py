@@ -1,0 +1,69 @@
+"""Pre-norm transformer block: Dosovitskiy et al., "An image is worth 16x16 words", ICLR 2021, equations 2 and 3."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ecg_backbones.layers.attention import SelfAttention
+
+__all__ = ["DropPath", "TransformerBlock"]
+
+
+class DropPath(nn.Module):
+    """Leave a residual branch out for some windows of a training batch (stochastic depth, Huang et al., ECCV 2016).
+
+    Args:
+        rate: Probability that a window skips the branch; the others are scaled so that the mean stays.
+    """
+
+    def __init__(self, rate: float = 0.0) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(batch, tokens, width)``, some windows zeroed in training."""
+        if self.rate == 0.0 or not self.training:
+            return x
+        kept = torch.rand(x.shape[0], 1, 1, device=x.device) >= self.rate
+        return x * (kept / (1.0 - self.rate)).to(x.dtype)
+
+
+class TransformerBlock(nn.Module):
+    """``x + attention(norm(x))``, then ``x + mlp(norm(x))``.
+
+    Args:
+        width: Channels of a token.
+        heads: Attention heads.
+        head_width: Channels of one head.
+        mlp_ratio: Hidden channels of the perceptron per channel of a token.
+        dropout: Dropout after the attention and after the perceptron.
+        drop_path: Probability that a window skips a branch in training.
+
+    Shape:
+        ``(batch, tokens, width)`` to the same
+    """
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        heads: int,
+        head_width: int = 64,
+        mlp_ratio: float = 4.0,
+        dropout: float = 0.0,
+        drop_path: float = 0.0,
+    ) -> None:
+        super().__init__()
+        hidden = int(width * mlp_ratio)
+        self.attention_norm = nn.LayerNorm(width)
+        self.attention = SelfAttention(width, heads=heads, head_width=head_width)
+        self.mlp_norm = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+        self.dropout = nn.Dropout(dropout)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The tokens after both branches."""
+        x = x + self.drop_path(self.dropout(self.attention(self.attention_norm(x))))
+        return x + self.drop_path(self.dropout(self.mlp(self.mlp_norm(x))))

@@ -1,0 +1,38 @@
+"""Attention: both roads give the attention of the formula."""
+
+import pytest
+import torch
+
+from ecg_backbones.layers.attention import SelfAttention, attend
+
+torch.set_num_threads(1)
+
+
+def by_formula(q, k, v):
+    return torch.softmax(q @ k.mT / q.shape[-1] ** 0.5, dim=-1) @ v
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 0.02)])
+def test_attention_is_the_formula_in_every_precision(dtype, tolerance):
+    q, k, v = torch.randn(3, 2, 3, 7, 8, dtype=torch.float64).to(dtype)
+    expected = by_formula(q.double(), k.double(), v.double())
+    torch.testing.assert_close(attend(q, k, v).double(), expected, rtol=tolerance, atol=tolerance)
+
+
+def test_half_precision_on_the_cpu_does_not_take_the_slow_fused_kernel():
+    half = torch.randn(1, 1, 4, 8, dtype=torch.bfloat16)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        attend(half, half, half)
+    assert not any("scaled_dot_product" in event.key for event in profile.key_averages())
+
+
+def test_equal_tokens_are_attended_to_equally():
+    attention = SelfAttention(6, heads=2, head_width=5)
+    x = torch.randn(1, 1, 6).expand(1, 9, 6)
+    torch.testing.assert_close(attention(x), attention(x[:, :1]).expand(1, 9, 6))
+
+
+def test_the_width_of_a_head_does_not_follow_the_width_of_a_token():
+    attention = SelfAttention(6, heads=3, head_width=64)
+    assert tuple(attention.qkv.weight.shape) == (3 * 3 * 64, 6)
+    assert tuple(attention.out.weight.shape) == (6, 3 * 64)

@@ -1,0 +1,70 @@
+"""BaselineWander: the slow drift that breathing and moving electrodes add."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ecg_core.contracts.arrays import asarray_like, namespace
+from ecg_core.contracts.draws import Draws
+from ecg_core.contracts.transform import RandomTransform, probability
+from ecg_preproc.augment.interval import interval
+
+__all__ = ["BaselineWander", "add_drift"]
+
+
+def add_drift(x: Any, *, fs: float, amplitude: Any, frequency: Any, phase: Any) -> Any:
+    """Add sinusoids to every lead; ``x`` is not modified.
+
+    Args:
+        x: ``(windows, leads, samples)``, mV.
+        fs: Hz.
+        amplitude: ``(windows, waves)``, mV.
+        frequency: ``(windows, waves)``, Hz.
+        phase: ``(windows, waves)``, rad.
+    """
+    xp = namespace(x)
+    time = asarray_like(np.arange(x.shape[-1]), x) / fs
+    angle = 2 * math.pi * frequency[:, :, None] * time + phase[:, :, None]
+    drift = xp.sum(amplitude[:, :, None] * xp.sin(angle), axis=1, keepdims=True)
+    return x + xp.astype(drift, x.dtype)
+
+
+class BaselineWander(RandomTransform):
+    """Add a drift made of a few slow sinusoids, the same in all leads of a window.
+
+    Args:
+        amplitude: Range of each sinusoid's amplitude, mV.
+        frequency: Range of its frequency, Hz.
+        waves: Sinusoids per window.
+        p: Probability that a window is changed.
+    """
+
+    needs_fs = True
+
+    def __init__(
+        self,
+        *,
+        amplitude: tuple[float, float] = (0.0, 0.3),
+        frequency: tuple[float, float] = (0.05, 0.5),
+        waves: int = 3,
+        p: float = 0.5,
+    ) -> None:
+        if waves < 1:
+            raise ValueError(f"waves must be at least 1, got {waves!r}")
+        self.amplitude = interval("amplitude", amplitude)
+        self.frequency = interval("frequency", frequency)
+        self.waves = waves
+        self.p = probability(p)
+
+    def draw(self, shape: tuple[int, ...], generator: Draws) -> dict[str, Any]:
+        return {
+            "amplitude": generator.uniform(*self.amplitude, size=(self.waves,)),
+            "frequency": generator.uniform(*self.frequency, size=(self.waves,)),
+            "phase": generator.uniform(0.0, 2 * math.pi, size=(self.waves,)),
+        }
+
+    def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        return add_drift(x, fs=fs, **drawn)

@@ -1,0 +1,35 @@
+"""LeadDropout: electrodes fall off (Oh et al. 2022 mask leads so that a model works with any subset)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ecg_core.contracts.arrays import namespace
+from ecg_core.contracts.draws import Draws
+from ecg_core.contracts.transform import RandomTransform, probability
+
+__all__ = ["LeadDropout"]
+
+
+class LeadDropout(RandomTransform):
+    """Set whole leads to zero, each independently; one lead always stays.
+
+    Args:
+        rate: Probability that a lead of a changed window is dropped.
+        p: Probability that a window is changed.
+    """
+
+    def __init__(self, *, rate: float = 0.2, p: float = 0.5) -> None:
+        if not 0 <= rate <= 1:
+            raise ValueError(f"rate must be a probability between 0 and 1, got {rate!r}")
+        self.rate = rate
+        self.p = probability(p)
+
+    def draw(self, shape: tuple[int, ...], generator: Draws) -> dict[str, Any]:
+        chance = generator.uniform(size=(shape[1],))
+        xp = namespace(chance)
+        # The lead with the largest number stays whatever the rate.
+        return {"kept": (chance >= self.rate) | (chance == xp.max(chance, axis=1, keepdims=True))}
+
+    def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        return namespace(x).where(drawn["kept"][:, :, None], x, 0 * x)

@@ -1,0 +1,1 @@
+"""Preprocessing: deterministic transforms of a signal, written once for NumPy and torch."""

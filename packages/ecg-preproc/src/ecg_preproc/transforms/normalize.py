@@ -1,0 +1,63 @@
+"""Normalize: bring every window, or every lead of it, to a common scale."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from ecg_core.contracts.arrays import namespace
+from ecg_core.contracts.transform import Transform
+
+__all__ = ["Normalize"]
+
+
+class Normalize(Transform):
+    """Shift and scale.
+
+    Args:
+        method: ``"z-score"``: to this mean and standard deviation. ``"min-max"``: to [0, 1]. ``"naive"``: subtract
+            ``mean`` and divide by ``std``, whatever the signal is.
+        mean: Target mean (z-score), or what is subtracted (naive), mV.
+        std: Target standard deviation (z-score), or the divisor (naive), mV.
+        per_lead: Each lead by itself. The default takes leads and time together, which keeps the leads' proportions.
+
+    A constant signal has no scale: it becomes ``mean`` (z-score) or 0 (min-max), never NaN.
+
+    Shape:
+        ``(..., leads, samples)``, unchanged.
+    """
+
+    def __init__(
+        self,
+        *,
+        method: Literal["z-score", "min-max", "naive"] = "z-score",
+        mean: float = 0.0,
+        std: float = 1.0,
+        per_lead: bool = False,
+    ) -> None:
+        if method not in ("z-score", "min-max", "naive"):
+            raise ValueError(f"method must be z-score, min-max or naive, got {method!r}")
+        if not std > 0:
+            raise ValueError(f"std must be positive, got {std!r}")
+        self.method = method
+        self.mean = mean
+        self.std = std
+        self.per_lead = per_lead
+
+    def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        xp = namespace(x)
+        if self.method == "naive":
+            return (x - self.mean) / self.std
+        axes: Any = -1 if self.per_lead else (-2, -1)
+        if self.method == "min-max":
+            low = xp.min(x, axis=axes, keepdims=True)
+            return _divided(x - low, xp.max(x, axis=axes, keepdims=True) - low)
+        centred = x - xp.mean(x, axis=axes, keepdims=True)
+        spread = xp.sqrt(xp.mean(centred * centred, axis=axes, keepdims=True))
+        return _divided(centred, spread) * self.std + self.mean
+
+
+def _divided(x: Any, scale: Any) -> Any:
+    """``x / scale``, and zero where there is no scale."""
+    xp = namespace(x)
+    flat = scale <= xp.finfo(x.dtype).eps * 1e-3
+    return xp.where(flat, 0 * x, x / xp.where(flat, 1 + 0 * scale, scale))

@@ -1,0 +1,87 @@
+"""Resample: the same signal on another time grid, band-limited.
+
+One FFT pair: the spectrum is cut (or padded with zeros) to the new rate, so that nothing above the new Nyquist frequency
+folds back, and sample k of the output stands exactly at k / fs seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from ecg_core.contracts.arrays import asarray_like, namespace
+from ecg_core.contracts.transform import Transform
+from ecg_preproc.transforms.spectral import extended, fast_length
+
+__all__ = ["Resample"]
+
+_SECONDS = 2.0  # of extension; the sinc kernel behind a spectral cut has decayed by then
+_TAPER = 0.9  # the gain falls from one to zero between this share of the new Nyquist frequency and the frequency itself
+
+
+class Resample(Transform):
+    """Band-limited resampling.
+
+    Args:
+        fs: Target sampling frequency, Hz.
+
+    Shape:
+        ``(..., leads, samples)`` to ``(..., leads, ceil(samples · fs_out / fs_in))``.
+    """
+
+    needs_fs = True
+
+    def __init__(self, *, fs: float) -> None:
+        if not (math.isfinite(fs) and fs > 0):
+            raise ValueError(f"fs must be a positive number of Hz, got {fs!r}")
+        self.fs = float(fs)
+
+    @classmethod
+    def conformance_params(cls) -> dict[str, Any]:
+        """How the contract kit builds it."""
+        return {"arguments": {"fs": 125.0}}
+
+    def output_fs(self, fs: float) -> float:
+        return self.fs
+
+    def output_length(self, n_samples: int, fs: float) -> int:
+        ratio = self._ratio(fs)
+        return -(-n_samples * ratio.numerator // ratio.denominator)
+
+    def move(self, positions: Any, *, fs: float, samples: int, **drawn: Any) -> Any:
+        xp = namespace(positions)
+        return xp.astype(xp.round(positions * (self.fs / fs)), xp.int64)
+
+    def move_mask(self, mask: Any, *, fs: float, **drawn: Any) -> Any:
+        xp = namespace(mask)
+        nearest = np.rint(np.arange(self.output_length(mask.shape[-1], fs)) * (fs / self.fs)).clip(0, mask.shape[-1] - 1)
+        return xp.take(mask, asarray_like(nearest, mask, dtype=xp.int64), axis=-1)
+
+    def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        xp = namespace(x)
+        ratio = self._ratio(fs)
+        if ratio == 1:
+            return xp.asarray(x, copy=True)
+        n, wanted = x.shape[-1], self.output_length(x.shape[-1], fs)
+        length = fast_length(n + max(1, round(_SECONDS * fs)), multiple=ratio.denominator)
+        new_length = length * ratio.numerator // ratio.denominator
+        spectrum = xp.fft.rfft(extended(x, length), axis=-1)
+        kept = min(length, new_length) // 2 + 1
+        gain = np.full(kept, float(ratio))
+        if ratio < 1:
+            frequencies = np.fft.rfftfreq(new_length, 1 / self.fs)[:kept] / (self.fs / 2)
+            gain *= 0.5 * (1 + np.cos(np.pi * np.clip((frequencies - _TAPER) / (1 - _TAPER), 0, 1)))
+        elif length % 2 == 0:
+            gain[-1] *= 0.5  # the old Nyquist bin held both its frequencies; in the longer spectrum each has its own bin
+        spectrum = spectrum[..., :kept] * asarray_like(gain, x)
+        # irfft pads the spectrum with zeros where the new rate is higher.
+        return xp.fft.irfft(spectrum, n=new_length, axis=-1)[..., :wanted]
+
+    def _ratio(self, fs: float) -> Fraction:
+        ratio = Fraction(self.fs).limit_denominator(10_000) / Fraction(fs).limit_denominator(10_000)
+        if ratio.denominator > 100_000 or ratio.numerator > 100_000:
+            raise ValueError(f"cannot resample {fs:g} Hz to {self.fs:g} Hz exactly; round the sampling frequencies to 0.01 Hz")
+        return ratio
