@@ -78,7 +78,9 @@ def test_every_parameter_receives_a_gradient(name):
     pooled = model.pool(model.forward_features(torch.randn(4, 3, 64)))
     (pooled * torch.randn_like(pooled)).sum().backward()
     for key, p in model.named_parameters():
-        assert p.grad is not None and p.grad.isfinite().all() and p.grad.any(), key
+        assert p.grad is not None, key
+        assert p.grad.isfinite().all(), key
+        assert p.grad.any(), key
 
 
 @each_backbone

@@ -21,4 +21,4 @@ def test_an_unknown_name_is_an_attribute_error():
     import ecg_backbones
 
     with pytest.raises(AttributeError, match="no attribute 'ResNet19'"):
-        ecg_backbones.ResNet19  # noqa: B018
+        ecg_backbones.ResNet19

@@ -70,3 +70,11 @@ def test_a_head_without_classes_is_an_error():
         LinearHead(0)
     with pytest.raises(ValueError, match="classes=0, hidden=256"):
         MLPHead(0)
+
+
+@each_head
+def test_a_normalising_head_does_not_care_for_the_scale_and_offset_of_its_embeddings(name):
+    torch.manual_seed(0)
+    x = torch.randn(64, 8)
+    head = materialize(HEADS.build(name, classes=3, normalise=True), x).train()
+    torch.testing.assert_close(head(1000 * x + 7), head(x), rtol=1e-3, atol=1e-3)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ecg_backbones.layers.positions import sincos_positions
+from ecg_core.layers.positions import sincos_positions
 from ecg_backbones.vit import LeadEmbedding, ViT, vit_small, vit_tiny
 
 torch.set_num_threads(1)
@@ -158,3 +158,13 @@ def test_lead_vectors_start_small_lazy_or_not():
     assert type(lazy.lead_embedding) is LeadEmbedding
     for model in (lazy, small(12, width=256, heads=1)):
         assert model.lead_embedding.weight.std().item() == pytest.approx(0.02, rel=0.06)
+
+
+def test_linear_layers_start_xavier_uniform_and_the_separator_small():
+    model = small(width=256, heads=1)
+    weight = model.blocks[0].mlp[0].weight  # (1024, 256)
+    bound = (6 / (1024 + 256)) ** 0.5
+    assert 0.99 * bound < weight.abs().max().item() <= bound
+    assert weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.01)
+    assert model.separator.std().item() == pytest.approx(0.02, rel=0.2)
+    assert not any(m.bias.any() for m in model.modules() if isinstance(m, torch.nn.Linear))

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.parameter import UninitializedParameter
 
 from ecg_backbones.layers.convolution import same_conv1d

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import UninitializedParameter
 
-from ecg_backbones.layers.positions import sincos_positions
-from ecg_backbones.layers.transformer import TransformerBlock
+from ecg_core.layers.positions import sincos_positions
+from ecg_core.layers.transformer import TransformerBlock
 from ecg_core.config.configurable import Variant
 from ecg_core.contracts.backbone import Stage
 from ecg_core.contracts.tokens import TokenBackbone
@@ -124,7 +124,7 @@ class ViT(TokenBackbone):
             raise ValueError(f"half of the channels hold sines and half cosines, so width must be even, got {width}")
         self.width, self.patch_size, self.min_samples = width, patch_size, patch_size
         self.prefix = self.suffix = 1
-        self.stages = (Stage(width, patch_size),)
+        self.stages = (Stage(width, patch_size, centre=(patch_size - 1) / 2),)
         self.patch_embedding = nn.Sequential(nn.LayerNorm(patch_size), nn.Linear(patch_size, width), nn.LayerNorm(width))
         self.separator = nn.Parameter(torch.empty(width))
         self.lead_embedding = LazyLeadEmbedding(width) if in_leads is None else LeadEmbedding(in_leads, width)

@@ -99,7 +99,12 @@ __all__ = [  # noqa: PLE0604, F822
 def __getattr__(name: str) -> Any:
     if name not in _MODULE:
         raise AttributeError(f"module 'ecg_core' has no attribute '{name}'")
-    value = getattr(import_module(f"ecg_core.{_MODULE[name]}"), name)
+    try:
+        value = getattr(import_module(f"ecg_core.{_MODULE[name]}"), name)
+    except ModuleNotFoundError as error:
+        from ecg_core.errors import missing_extra
+
+        raise missing_extra(error) or error from error
     globals()[name] = value
     return value
 

@@ -18,7 +18,10 @@ __all__ = [
     "RegistryError",
     "RunError",
     "UnknownComponentError",
+    "missing_extra",
 ]
+
+_EXTRAS = {"torch": "ecg-core[torch]", "safetensors": "ecg-core[torch]", "matplotlib": "ecg-core[plots]", "pytest": "ecg-core[testing]"}
 
 
 class ECGError(Exception):
@@ -71,3 +74,11 @@ class OutputExistsError(ECGError, FileExistsError):
 
 class MissingExtraError(ECGError, ImportError):
     """An optional dependency is needed; the message holds the install line."""
+
+
+def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
+    """The error a user should see when an import failed for want of an optional dependency; ``None`` for any other."""
+    package = (error.name or "").split(".")[0]
+    if package not in _EXTRAS:
+        return None
+    return MissingExtraError(f"this needs {package}, which is not installed: pip install '{_EXTRAS[package]}'")

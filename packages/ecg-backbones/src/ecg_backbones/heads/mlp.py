@@ -16,6 +16,8 @@ class MLPHead(Head):
         classes: Number of scores.
         hidden: Channels of the hidden layer.
         dropout: Probability of zeroing a hidden channel in training.
+        normalise: Standardise each channel of the embedding first, by batch normalisation without weights, as the linear
+            probes of He et al. (MAE, CVPR 2022) do: frozen embeddings come at any scale.
 
     Shape:
         ``(batch, channels)`` to ``(batch, classes)``
@@ -24,11 +26,12 @@ class MLPHead(Head):
         ValueError: ``classes`` or ``hidden`` is below 1.
     """
 
-    def __init__(self, classes: int, *, hidden: int = 256, dropout: float = 0.0) -> None:
+    def __init__(self, classes: int, *, hidden: int = 256, dropout: float = 0.0, normalise: bool = False) -> None:
         super().__init__()
         if classes < 1 or hidden < 1:
             raise ValueError(f"a head needs at least one class and one hidden channel, got classes={classes}, hidden={hidden}")
         self.classes = classes
+        self.norm = nn.LazyBatchNorm1d(affine=False) if normalise else nn.Identity()
         self.hidden = nn.LazyLinear(hidden)
         self.activation = nn.GELU()
         self.dropout = nn.Dropout(dropout)
@@ -36,4 +39,4 @@ class MLPHead(Head):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits, ``(batch, classes)``."""
-        return self.linear(self.dropout(self.activation(self.hidden(x))))
+        return self.linear(self.dropout(self.activation(self.hidden(self.norm(x)))))

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ecg_core import __version__
 from ecg_core.discovery.registries import COMMANDS
-from ecg_core.errors import ECGError
+from ecg_core.errors import ECGError, missing_extra
 
 __all__ = ["app", "main"]
 
@@ -69,6 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if debug:
             raise
         _fail(console, str(error) or "interrupted", 130)
+    except ModuleNotFoundError as error:
+        missing = missing_extra(error)
+        if debug or missing is None:
+            raise
+        _fail(console, str(missing), 2)
     except (ECGError, ValueError, TypeError, OSError, LookupError) as error:
         if debug or not _is_for_users(error):
             raise

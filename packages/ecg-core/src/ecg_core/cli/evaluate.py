@@ -25,26 +25,16 @@ def evaluate(
 ) -> None:
     """Score a classifier on held-out patients, with intervals and a report.
 
-    Parameters
-    ----------
-    run: Path
-        Fine-tuning run.
-    data: Path
-        Prepared store; the one of the run unless given.
-    split: str
-        train, val or test.
-    html: Path
-        Report to write, one self-contained file.
-    compare: list[Path]
-        Evaluated runs to set beside this one in the report.
-    examples: int
-        Recordings shown in the report.
-    repeats: int
-        Bootstrap repeats; patients are resampled.
-    seed: int
-        Of the bootstrap.
-    force: bool
-        Replace an existing report.
+    Args:
+        run: Fine-tuning run.
+        data: Prepared store; the one of the run unless given.
+        split: train, val or test.
+        html: Report to write, one self-contained file.
+        compare: Evaluated runs to set beside this one in the report.
+        examples: Recordings shown in the report.
+        repeats: Bootstrap repeats; patients are resampled.
+        seed: Of the bootstrap.
+        force: Replace an existing report.
     """
     from ecg_core.run.directory import RunDirectory
     from ecg_core.run.evaluate import evaluate as score

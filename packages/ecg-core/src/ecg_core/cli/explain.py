@@ -23,22 +23,14 @@ def explain(
 ) -> None:
     """Draw on ECG paper where a model looked.
 
-    Parameters
-    ----------
-    run: Path
-        Fine-tuning run.
-    record: Path
-        One recording, without suffix.
-    out: Path
-        PNG to write.
-    target: str
-        Class to explain; the most probable one unless given.
-    method: str
-        grad_cam.
-    reader: str
-        Name of a reader; found out by itself unless given.
-    force: bool
-        Replace an existing picture.
+    Args:
+        run: Fine-tuning run.
+        record: One recording, without suffix.
+        out: PNG to write.
+        target: Class to explain; the most probable one unless given.
+        method: grad_cam.
+        reader: Name of a reader; found out by itself unless given.
+        force: Replace an existing picture.
     """
     from ecg_core.run.explain import explain as look
 

@@ -19,7 +19,7 @@ def finetune(
     source: Annotated[Path | None, Parameter(name="--from")] = None,
     backbone: str | None = None,
     mode: Literal["linear", "full"] = "full",
-    head: str = "linear",
+    head: str | None = None,
     problem: Literal["multi_label", "multi_class"] = "multi_label",
     augment: str = "",
     epochs: int | None = None,
@@ -33,42 +33,24 @@ def finetune(
 ) -> None:
     """Train a classifier on a pre-trained or new backbone.
 
-    Parameters
-    ----------
-    data: Path
-        Prepared store.
-    target: str
-        What to predict: a target column of the store.
-    out: Path
-        Run directory to write.
-    source: Path
-        Run whose backbone to start from.
-    backbone: str
-        Or a new backbone, by name: supervised from scratch.
-    mode: str
-        linear: only the head learns. full: everything learns.
-    head: str
-        Head, by name.
-    problem: str
-        multi_label or multi_class.
-    augment: str
-        Comma-separated augmentations for training batches, by name.
-    epochs: int
-        100 for linear and 30 for full unless given.
-    batch_size: int
-        Windows per step.
-    lr: float
-        1e-2 for linear and 1e-3 for full unless given.
-    precision: str
-        fp32 or bf16.
-    device: str
-        cpu, cuda, …; a GPU if there is one.
-    seed: int
-        Of everything random.
-    force: bool
-        Replace an existing run.
-    resume: bool
-        Go on from the newest checkpoint.
+    Args:
+        data: Prepared store.
+        target: What to predict: a target column of the store.
+        out: Run directory to write.
+        source: Run whose backbone to start from.
+        backbone: Or a new backbone, by name: supervised from scratch.
+        mode: linear: only the head learns. full: everything learns.
+        head: Head, by name; linear unless given.
+        problem: multi_label or multi_class.
+        augment: Comma-separated augmentations for training batches, by name.
+        epochs: 100 for linear and 30 for full unless given.
+        batch_size: Windows per step.
+        lr: 1e-2 for linear and 1e-3 for full unless given.
+        precision: fp32 or bf16.
+        device: cpu, cuda, …; a GPU if there is one.
+        seed: Of everything random.
+        force: Replace an existing run.
+        resume: Go on from the newest checkpoint.
     """
     from ecg_core.run.finetune import finetune as train
     from ecg_core.run.run import Interrupted

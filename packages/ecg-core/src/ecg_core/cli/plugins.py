@@ -6,7 +6,7 @@ import json
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
-from rich.table import Table
+from rich.text import Text
 
 from ecg_core.cli.output import console, tell
 from ecg_core.discovery.index import KINDS, Component, get_index
@@ -29,12 +29,9 @@ def list_plugins(
 ) -> None:
     """List every component with its provider, version and health.
 
-    Parameters
-    ----------
-    kind: str
-        Only this kind.
-    as_json: bool
-        Print the whole index as JSON.
+    Args:
+        kind: Only this kind.
+        as_json: Print the whole index as JSON.
     """
     index = get_index()
     if as_json:
@@ -42,28 +39,27 @@ def list_plugins(
         if kind is not None:
             for plugin in found["plugins"]:
                 plugin["components"] = [c for c in plugin["components"] if c["kind"] == kind]
-        tell(json.dumps(found, indent=2))
+        console.out(json.dumps(found, indent=2), highlight=False)
         return
     for group in [kind] if kind else KINDS:
         components = index.components(group)
         if components:
-            console.print(_table(group, components))
+            _print_group(group, components)
     for component in (c for c in index.components() if c.kind not in KINDS and kind is None):
         tell(f"{component.qualified}: {component.status}, {component.detail}")
     for problem in index.problems:
         tell(f"problem: {problem}")
 
 
-def _table(kind: str, components: tuple[Component, ...]) -> Table:
-    table = Table(title=kind, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0), show_header=False)
-    for cells, style in (([c.name for c in components], ""), ([_provider(c) for c in components], "dim")):
-        table.add_column(no_wrap=True, style=style, min_width=max(map(len, cells)))
-    table.add_column(overflow="ellipsis", no_wrap=True, ratio=1)
-    for c in components:
-        note = summary(c) if c.status == "ok" else f"[red]{c.status}[/]: {c.detail}"
-        table.add_row(c.name, _provider(c), note)
-    return table
-
-
-def _provider(component: Component) -> str:
-    return f"{component.provider} {component.version}"
+def _print_group(kind: str, components: tuple[Component, ...]) -> None:
+    """One line per component: names, providers and complaints are whole in any terminal, a summary takes what is left."""
+    console.print(Text(kind, style="bold"))
+    providers = [f"{c.provider} {c.version}" for c in components]
+    first, second = max(len(c.name) for c in components), max(map(len, providers))
+    for c, provider in zip(components, providers, strict=True):
+        note = Text(summary(c)) if c.status == "ok" else Text.assemble((c.status, "red"), ": ", c.detail)
+        if c.status == "ok":
+            note.truncate(max(1, console.width - first - second - 4), overflow="ellipsis")
+        line = Text.assemble(f"{c.name:<{first}}  ", (f"{provider:<{second}}", "dim"), "  ", note)
+        line.rstrip()
+        console.print(line)

@@ -21,18 +21,12 @@ def predict(
 ) -> None:
     """Probabilities for recordings the model has never seen.
 
-    Parameters
-    ----------
-    run: Path
-        Fine-tuning run.
-    source: Path
-        Folder of recordings, or one recording without suffix.
-    out: Path
-        CSV or .parquet to write; the table is printed unless given.
-    reader: str
-        Name of a reader; found out by itself unless given.
-    force: bool
-        Replace an existing file.
+    Args:
+        run: Fine-tuning run.
+        source: Folder of recordings, or one recording without suffix.
+        out: CSV or .parquet to write; the table is printed unless given.
+        reader: Name of a reader; found out by itself unless given.
+        force: Replace an existing file.
     """
     from ecg_core.run.predict import predict as infer
 

@@ -32,38 +32,22 @@ def prep(
 ) -> None:
     """Turn a folder of recordings into a prepared store.
 
-    Parameters
-    ----------
-    source: Path
-        Folder of recordings; with --verify, a store.
-    out: Path
-        Folder of the store.
-    fs: float
-        Sampling frequency of the store, Hz.
-    seconds: float
-        Length of a window; longer recordings give several, shorter ones are refused.
-    leads: str
-        Comma-separated leads; the standard twelve unless given.
-    reader: str
-        Name of a reader; found out by itself unless given.
-    labels: Path
-        CSV with record_id, patient_id, age, sex, split and target columns (classes separated by ;).
-    patient: str
-        Column that names the patient.
-    split: str
-        Shares of train/val/test, by patient.
-    pipeline: Path
-        JSON list of transforms; band-pass 0.5-40 Hz and resampling unless given.
-    seed: int
-        Of the split.
-    jobs: int
-        Processes.
-    force: bool
-        Replace an existing store.
-    resume: bool
-        Go on with an interrupted preparation.
-    verify: bool
-        Check every signal of a store against its checksum instead.
+    Args:
+        source: Folder of recordings; with --verify, a store.
+        out: Folder of the store.
+        fs: Sampling frequency of the store, Hz.
+        seconds: Length of a window; longer recordings give several, shorter ones are refused.
+        leads: Comma-separated leads; the standard twelve unless given.
+        reader: Name of a reader; found out by itself unless given.
+        labels: CSV with record_id, patient_id, age, sex, split and target columns (classes separated by ;).
+        patient: Column that names the patient.
+        split: Shares of train/val/test, by patient.
+        pipeline: JSON list of transforms; band-pass 0.5-40 Hz and resampling unless given.
+        seed: Of the split.
+        jobs: Processes.
+        force: Replace an existing store.
+        resume: Go on with an interrupted preparation.
+        verify: Check every signal of a store against its checksum instead.
     """
     from ecg_core.data.leads import STANDARD_12
     from ecg_core.data.prepare import prepare

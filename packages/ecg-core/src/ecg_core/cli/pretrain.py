@@ -27,34 +27,20 @@ def pretrain(
 ) -> None:
     """Teach a backbone from unlabelled recordings.
 
-    Parameters
-    ----------
-    data: Path
-        Prepared store.
-    out: Path
-        Run directory to write.
-    method: str
-        SSL method, by name: `ecg plugins list --kind ssl`.
-    backbone: str
-        Backbone, by name: `ecg plugins list --kind backbones`.
-    epochs: int
-        Passes over the training windows.
-    batch_size: int
-        Windows per step.
-    lr: float
-        Peak learning rate; the method's own unless given.
-    precision: str
-        fp32 or bf16.
-    device: str
-        cpu, cuda, …; a GPU if there is one.
-    seed: int
-        Of everything random.
-    checkpoint_every: int
-        Steps between checkpoints, beside the one after every epoch.
-    force: bool
-        Replace an existing run.
-    resume: bool
-        Go on from the newest checkpoint.
+    Args:
+        data: Prepared store.
+        out: Run directory to write.
+        method: SSL method, by name: `ecg plugins list --kind ssl`.
+        backbone: Backbone, by name: `ecg plugins list --kind backbones`.
+        epochs: Passes over the training windows.
+        batch_size: Windows per step.
+        lr: Peak learning rate; the method's own unless given.
+        precision: fp32 or bf16.
+        device: cpu, cuda, …; a GPU if there is one.
+        seed: Of everything random.
+        checkpoint_every: Steps between checkpoints, beside the one after every epoch.
+        force: Replace an existing run.
+        resume: Go on from the newest checkpoint.
     """
     from ecg_core.data.store import Store
     from ecg_core.run.pretrain import pretrain as train

@@ -75,5 +75,8 @@ def _bind(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str,
         # __init__ right after this, with Python's own message.
         return {}
     captured = dict(bound.arguments)
-    captured.pop("self", None)
+    del captured[next(iter(_signature(cls).parameters))]  # self
+    for name, parameter in _signature(cls).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            captured |= captured.pop(name, {})
     return captured

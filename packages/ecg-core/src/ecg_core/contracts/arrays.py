@@ -33,9 +33,17 @@ def asarray_like(values: Any, x: Any, *, dtype: Any = None) -> Any:
 
 
 def as_float(x: Any) -> Any:
-    """Integers and booleans as float32; floating point unchanged."""
+    """Integers and booleans as float32; floating point unchanged.
+
+    Raises:
+        TypeError: ``x`` holds no real numbers.
+    """
     xp = namespace(x)
-    return x if xp.isdtype(x.dtype, "real floating") else xp.astype(x, xp.float32)
+    if xp.isdtype(x.dtype, "real floating"):
+        return x
+    if not xp.isdtype(x.dtype, ("integral", "bool")):
+        raise TypeError(f"expected a signal of real numbers, got {x.dtype}")
+    return xp.astype(x, xp.float32)
 
 
 def widened(x: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ecg_core.contracts.arrays import is_array, namespace
+from ecg_core.contracts.arrays import as_float, asarray_like, is_array, namespace
 from ecg_core.contracts.draws import Draws, record_key
 from ecg_core.contracts.transform import S, Transform, _as_draws, probability
 from ecg_core.data.batch import Batch
@@ -56,9 +56,11 @@ class Compose(Transform):
         return cls(list(config))
 
     def to_config(self) -> list[dict[str, Any]]:
-        """The list from which :meth:`from_config` makes the same chain."""
+        """The list from which :meth:`from_config` makes a chain that does the same."""
         from ecg_core.discovery.registries import TRANSFORMS
 
+        if self.random_order or self.p != 1.0:  # a list has no room for these; a chain inside the list has
+            return [TRANSFORMS.to_config(self)]
         return [TRANSFORMS.to_config(t) for t in self.transforms]
 
     def output_fs(self, fs: float) -> float:
@@ -88,6 +90,11 @@ class Compose(Transform):
         if self.p == 1.0 and not self.random_order:
             return self._in_turn(x, fs, self._draws_for(x, generator))  # type: ignore[no-any-return]
         return super().__call__(x, fs=fs, generator=generator)
+
+    def _checked_fs(self, fs: float | None) -> float:
+        for transform in self.transforms:
+            transform._checked_fs(fs)
+        return super()._checked_fs(fs)
 
     def _draws_for(self, x: Any, generator: Draws | int | None) -> Draws:
         if isinstance(x, Batch):
@@ -128,14 +135,16 @@ class Compose(Transform):
         xp = namespace(draws.keys)
         ranks = draws.child(-1).uniform(size=(count,))
         if not self.random_order:
-            ranks = ranks * 0 + xp.arange(count, dtype=xp.float32)
+            ranks = ranks * 0 + asarray_like(np.arange(count), ranks)
         return draws.child(-2).happens(self.p), xp.argsort(ranks, axis=-1)
 
     def _shuffled(self, x: Any, fs: float, draws: Draws) -> Any:
         """Each window through its own order: per slot, every transform takes the windows whose turn it is."""
-        if self.output_length(x.shape[-1], fs) != x.shape[-1] or self.output_fs(fs) not in (fs,) and fs == fs:
+        # Each by itself: in another order, two that cancel out would not. An unknown fs is NaN, which ``in`` finds by identity.
+        n = x.shape[-1]
+        if any(t.output_fs(fs) not in (fs,) or t.output_length(n, fs) != n for t in self.transforms):
             raise ConfigError("random_order and p need transforms that keep the length and fs; put the others in front of this chain")
-        xp = namespace(x)
+        x, xp = as_float(x), namespace(x)
         hit, order = self._plan(draws)
         for slot in range(len(self.transforms)):
             for number, transform in enumerate(self.transforms):

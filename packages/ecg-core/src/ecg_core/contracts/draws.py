@@ -95,14 +95,14 @@ class Draws:
         return xp.reshape(_mix(stream + counter), (len(self), *size))
 
     def uniform(self, low: float = 0.0, high: float = 1.0, size: Sequence[int] = ()) -> Any:
-        """``(windows, *size)`` float32, uniform in [low, high)."""
+        """``(windows, *size)`` float32, uniform in [low, high); rounding may reach ``high`` unless the range is [0, 1)."""
         xp = namespace(self.keys)
         unit = xp.astype((self.bits(size) >> 40) & 0xFFFFFF, xp.float32) * 2.0**-24
         return unit * (high - low) + low
 
     def integers(self, high: int, size: Sequence[int] = ()) -> Any:
         """``(windows, *size)`` int64, uniform in 0 … high - 1."""
-        return ((self.bits(size) >> 33) & 0x7FFFFFFF) % high
+        return ((self.bits(size) >> 1) & 0x7FFFFFFFFFFFFFFF) % high
 
     def normal(self, size: Sequence[int] = ()) -> Any:
         """``(windows, *size)`` float32 standard normal numbers (Box and Muller 1958)."""

@@ -35,13 +35,18 @@ def materialize(module: M, example: Any, *, call: Callable[[Any], Any] | None = 
         return module
     modes = {name: m.training for name, m in module.named_modules()}
     devices = list({t.device for t in (*module.parameters(), *module.buffers()) if t.device.type == "cuda"})
+    buffers = [(b, b.clone()) for b in module.buffers() if not is_lazy(b)]
     with torch.random.fork_rng(devices=devices), torch.no_grad():
         torch.manual_seed(seed)
         module.eval()
-        (call or module)(example)
-        for name, m in module.named_modules():
-            m.training = modes.get(name, module.training)
+        try:
+            (call or module)(example)
+        finally:
+            for name, m in module.named_modules():
+                m.training = modes.get(name, module.training)
+            for buffer, before in buffers:
+                buffer.copy_(before)
     if not is_materialized(module):
-        left = [n for n, t in module.named_parameters() if is_lazy(t)]
+        left = [n for n, t in (*module.named_parameters(), *module.named_buffers()) if is_lazy(t)]
         raise RuntimeError(f"the dry run did not reach {', '.join(left)}; every lazy parameter must take part in it")
     return module

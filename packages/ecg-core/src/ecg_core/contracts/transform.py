@@ -100,7 +100,7 @@ class Transform(Configurable):
             if self.needs_fs:
                 raise ValueError(f"{type(self).__name__} needs the sampling frequency: call it with fs=… (Hz)")
             return float("nan")
-        if not fs > 0:
+        if not 0 < fs < float("inf"):
             raise ValueError(f"fs must be a positive number of Hz, got {fs!r}")
         return float(fs)
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import re
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
 from ecg_core.discovery.metadata import Declaration, Distribution, installed
+from ecg_core.discovery.modules import located
 from ecg_core.discovery.names import comparison_key
 
-__all__ = ["FIRST_PARTY", "KINDS", "Component", "Plugin", "PluginIndex", "Status", "get_index"]
+__all__ = ["FIRST_PARTY", "KINDS", "USABLE", "Component", "Plugin", "PluginIndex", "Status", "get_index"]
 
 KINDS = (
     "backbones", "models", "ssl", "transforms", "readers", "heads", "attention",
@@ -25,6 +24,9 @@ KINDS = (
 FIRST_PARTY = ("ecg-core", "ecg-backbones", "ecg-preproc", "ecg-ssl")
 
 Status = Literal["ok", "missing", "invalid", "unknown-kind", "incompatible", "conflict", "shadowed", "duplicate", "blocked"]
+
+# A clash is settled when a name is resolved: a qualified name or a preference still reaches these.
+USABLE: tuple[Status, ...] = ("ok", "shadowed", "conflict")
 
 _TARGET = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")
 _SCHEMA = 1
@@ -80,7 +82,7 @@ class PluginIndex:
             for c in self.components(kind)
             if comparison_key(c.name) == key
             and (not provider or comparison_key(c.provider) == comparison_key(provider))
-            and c.status in ("ok", "shadowed", "conflict")
+            and c.status in USABLE
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -135,16 +137,19 @@ def _scan() -> PluginIndex:
     order = sorted(first.values(), key=lambda d: (d.name not in FIRST_PARTY, d.name))
     core = first["ecg-core"].version if "ecg-core" in first else None
     plugins = [_plugin(d, core) for d in order]
-    return PluginIndex(MappingProxyType({p.name: p for p in _mark_clashes(plugins)}), tuple(problems))
+    return PluginIndex(MappingProxyType({p.name: p for p in _mark_clashes(plugins)}), tuple(sorted(problems)))
 
 
 def _plugin(distribution: Distribution, core: str | None) -> Plugin:
     hooks = next((d.target for d in distribution.declarations if d.group == "plugins"), None)
-    components = [
-        Component(d.group, d.name, d.target, distribution.name, distribution.version, *_health(d, distribution, core))
-        for d in distribution.declarations
-        if d.group != "plugins"
-    ]
+    components: list[Component] = []
+    for d in distribution.declarations:
+        if d.group == "plugins":
+            continue
+        status, detail = _health(d, distribution, core)
+        if any(c.kind == d.group and comparison_key(c.name) == comparison_key(d.name) for c in components):
+            status, detail = "duplicate", f"{distribution.name} declares this name twice; the first one counts"
+        components.append(Component(d.group, d.name, d.target, distribution.name, distribution.version, status, detail))
     components.sort(key=lambda c: (KINDS.index(c.kind) if c.kind in KINDS else len(KINDS), c.name))
     return Plugin(
         distribution.name, distribution.version, distribution.location, distribution.requires_core, hooks, tuple(components)
@@ -161,7 +166,7 @@ def _health(declared: Declaration, distribution: Distribution, core: str | None)
     if core and distribution.requires_core and not _admits(distribution.requires_core, core):
         return "incompatible", f"needs ecg-core {distribution.requires_core}, installed is {core}"
     module = declared.target.partition(":")[0]
-    if not _module_exists(module):
+    if located(module) is None:
         return "missing", f"module {module} is not found; reinstall {distribution.name}"
     return "ok", ""
 
@@ -197,24 +202,6 @@ def _admits(specifier: str, version: str) -> bool:
         if match and not tests[match[1]](numbers(version), numbers(match[2])):
             return False
     return True
-
-
-def _module_exists(module: str) -> bool:
-    """Whether a dotted module has a file; asks for the top-level package only, so that nothing is imported."""
-    top, *inner = module.split(".")
-    try:
-        spec = importlib.util.find_spec(top)
-    except (ImportError, ValueError):
-        return False
-    if spec is None:
-        return False
-    if not inner:
-        return True
-    for folder in spec.submodule_search_locations or ():
-        path = Path(folder, *inner)
-        if path.with_suffix(".py").is_file() or path.is_dir() or any(path.parent.glob(f"{path.name}.*.so")):
-            return True
-    return False
 
 
 def _mark_clashes(plugins: Iterable[Plugin]) -> list[Plugin]:

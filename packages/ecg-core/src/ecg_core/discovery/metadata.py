@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ __all__ = ["Declaration", "Distribution", "declared_sections", "installed", "ver
 _PREFIX = "ecg_core."
 _NAME = re.compile(r"^Name:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
 _VERSION = re.compile(r"^Version:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
-_REQUIRES_CORE = re.compile(r"^Requires-Dist:\s*ecg[-_.]core\b(?:\[[^]]*\])?\s*([^;\n]*)", re.MULTILINE | re.IGNORECASE)
+_REQUIRES_CORE = re.compile(r"^Requires-Dist:\s*ecg[-_.]core(?![-\w.])(?:\[[^]]*\])?\s*([^;\n]*)", re.MULTILINE | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,18 @@ def declared_sections(text: str) -> tuple[Declaration, ...]:
 
 def installed() -> Iterator[Distribution | tuple[str, str]]:
     """Every distribution with an ``ecg_core.`` section, or ``(where, problem)`` for one that cannot be read."""
-    for distribution in importlib_metadata.distributions():
+    for distribution in _distributions():
+        if isinstance(distribution, tuple):
+            yield distribution
+            continue
         where = str(getattr(distribution, "_path", "?"))
         try:
             text = distribution.read_text("entry_points.txt")
             if not text or _PREFIX not in text:
                 continue
             # One regular expression each: distribution.metadata parses the whole e-mail-like file at every access.
-            facts = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+            # The headers end at the first empty line; below it a description may say anything.
+            facts = (distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or "").partition("\n\n")[0]
             name, version, core = (pattern.search(facts) for pattern in (_NAME, _VERSION, _REQUIRES_CORE))
             if name is None or version is None:
                 yield where, "its METADATA has no name or version"
@@ -75,6 +80,18 @@ def installed() -> Iterator[Distribution | tuple[str, str]]:
             )
         except Exception as error:  # a stranger's broken metadata must never take the host down
             yield where, f"its metadata cannot be read ({type(error).__name__}: {error})"
+
+
+def _distributions() -> Iterator[importlib_metadata.Distribution | tuple[str, str]]:
+    """Every distribution of every finder; a finder that raises costs its own distributions only."""
+    for finder in list(sys.meta_path):
+        find = getattr(finder, "find_distributions", None)
+        if find is None:
+            continue
+        try:
+            yield from find(importlib_metadata.DistributionFinder.Context())
+        except Exception as error:
+            yield f"{type(finder).__module__}.{type(finder).__qualname__}", f"it cannot list distributions ({type(error).__name__}: {error})"
 
 
 def version_of(distribution: str) -> str | None:

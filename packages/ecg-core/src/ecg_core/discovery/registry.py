@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import importlib
+import numbers
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +13,8 @@ from contextlib import contextmanager
 from typing import Any, Generic, TypeVar, cast
 
 from ecg_core.config.configurable import Configurable, Variant
-from ecg_core.discovery.index import FIRST_PARTY, Component, get_index
+from ecg_core.discovery.first_party import shipped_by
+from ecg_core.discovery.index import FIRST_PARTY, USABLE, Component, get_index
 from ecg_core.discovery.names import comparison_key, near_names
 from ecg_core.errors import AmbiguousComponentError, ComponentLoadError, ConfigError, UnknownComponentError
 
@@ -56,6 +59,8 @@ class Registry(Generic[T]):
             name, arguments = spec, {}
         elif isinstance(spec, Mapping) and isinstance(spec.get("name"), str):
             name = spec["name"]
+            if spec.get("kind", self.kind) != self.kind:
+                raise ConfigError(f"'{name}' is configured as one of {spec['kind']}, expected one of {self.kind}")
             arguments = {k: _built(v) for k, v in spec.items() if k not in ("name", "kind")}
         else:
             raise ConfigError(f"{self.kind}: expected a name or a mapping with a 'name', got {spec!r}")
@@ -117,9 +122,12 @@ class Registry(Generic[T]):
 
         Raises:
             AmbiguousComponentError: Another class of this process has the name, and ``override`` is not given.
+            ConfigError: The name cannot be one.
         """
         display = name or str(cls.__name__).lower()
         key = comparison_key(display)
+        if not key or ":" in display:
+            raise ConfigError(f"{self.kind}: {display!r} cannot be a name; use letters, digits and '_'")
         if key in self._local and not override and _identity(self._local[key][1]) != _identity(cls):
             raise AmbiguousComponentError(
                 f"{self.kind} '{display}' is already registered in this process as {_identity(self._local[key][1])}; "
@@ -143,7 +151,7 @@ class Registry(Generic[T]):
             raise ConfigError(f"{self.kind}: a name is a string, got {name!r}")
         candidates = get_index().find(self.kind, name)
         if ":" in name:
-            if len(candidates) == 1:
+            if candidates:
                 return candidates[0]
             raise self._unknown(name)
         preferred = _preferences().get(comparison_key(name))
@@ -175,21 +183,24 @@ class Registry(Generic[T]):
 
     def _unknown(self, name: str) -> UnknownComponentError:
         listed = f"Installed {self.kind}: `ecg plugins list --kind {self.kind}`."
-        broken = [c for c in get_index().components(self.kind) if comparison_key(c.name) == comparison_key(name.rpartition(":")[2])]
+        provider, _, plain = name.rpartition(":")
+        same = [c for c in get_index().components(self.kind) if comparison_key(c.name) == comparison_key(plain)]
+        broken = [c for c in same if c.status not in USABLE and comparison_key(provider) in ("", comparison_key(c.provider))]
         if broken:
             return UnknownComponentError(
                 f"{self.kind} '{name}' from {broken[0].provider} {broken[0].version} is {broken[0].status}: {broken[0].detail}. {listed}"
             )
-        near = near_names(name.rpartition(":")[2], self.names())
+        ours = shipped_by(self.kind, name)
+        if ours is not None and ours not in get_index().plugins:
+            return UnknownComponentError(f"{_singular(self.kind)} '{name}' is in {ours}, which is not installed: pip install {ours}")
+        near = [c.qualified for c in same if c.status in USABLE] or near_names(plain, self.names())
         hint = f" Did you mean {', '.join(repr(n) for n in near)}?" if near else ""
         return UnknownComponentError(f"no {_singular(self.kind)} named '{name}'.{hint} {listed}")
 
     def _load(self, component: Component) -> Any:
         module, _, path = component.target.partition(":")
         try:
-            found: Any = importlib.import_module(module)
-            for part in path.split("."):
-                found = getattr(found, part)
+            found = _attribute(importlib.import_module(module), path)
         except (Exception, SystemExit) as error:
             raise ComponentLoadError(
                 f"{self.kind} '{component.name}' from {component.provider} {component.version} ({component.target}) failed to "
@@ -204,7 +215,7 @@ class Registry(Generic[T]):
         for component in get_index().components(self.kind):
             module, _, path = component.target.partition(":")
             loaded = sys.modules.get(module)
-            if loaded is not None and getattr(loaded, path, None) == source:
+            if loaded is not None and _attribute(loaded, path, None) == source:
                 found = self._resolve_quietly(component.name)
                 return component.name if found == component else component.qualified
         raise ConfigError(
@@ -217,6 +228,11 @@ class Registry(Generic[T]):
             return self._resolve(name)
         except AmbiguousComponentError:
             return None
+
+
+def _attribute(module: Any, path: str, *default: Any) -> Any:
+    """What a dotted path leads to inside a module."""
+    return functools.reduce(lambda found, part: getattr(found, part, *default), path.split("."), module)
 
 
 def _singular(kind: str) -> str:
@@ -235,8 +251,13 @@ def _preferences() -> dict[str, str]:
 
 def _plain(value: Any, where: str) -> Any:
     """A value as JSON holds it; nested components become ``{"kind": …, "name": …, …}``."""
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if value is None or isinstance(value, (bool, str)):
         return value
+    # NumPy's numbers are numbers here and plain ones in the configuration.
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value)
     if isinstance(value, Configurable):
         kind = _kind_of(value, where)
         return {"kind": kind} | Registry._all[kind].to_config(value)

@@ -46,7 +46,7 @@ def finetune(
     source: str | Path | None = None,
     backbone: str | Mapping[str, Any] | None = None,
     mode: Mode = "full",
-    head: str | Mapping[str, Any] = "linear",
+    head: str | Mapping[str, Any] | None = None,
     problem: Literal["multi_label", "multi_class"] = "multi_label",
     augment: Sequence[str | Mapping[str, Any]] = (),
     epochs: int | None = None,
@@ -69,7 +69,8 @@ def finetune(
             random encoder that every frozen one has to beat.
         mode: ``"linear"``: only the head learns; the backbone is frozen, normalisation statistics included, and run once.
             ``"full"``: everything learns.
-        head: Name or configuration of a head.
+        head: Name or configuration of a head; ``None`` means a linear one, over standardised embeddings where they are
+            frozen.
         problem: Any number of classes per recording, or exactly one.
         augment: Transforms applied to training batches (``mode="full"``).
         epochs: ``None`` means 100 for ``linear`` and 30 for ``full``.
@@ -98,6 +99,7 @@ def finetune(
     settings = Settings.from_recipe(
         _RECIPES[mode], lr=lr, batch_size=batch_size, epochs=epochs or _EPOCHS[mode], precision=precision, device=device, seed=seed
     ).resolved()
+    head = head or {"name": "linear", "normalise": mode == "linear"}
     task = build_task(store, source, backbone, head, classes, problem, augment, seed=seed).to(settings.device)
     signal = SignalContract.of(store)
     run = RunDirectory.create(

@@ -32,4 +32,5 @@ class LeadDropout(RandomTransform):
         return {"kept": (chance >= self.rate) | (chance == xp.max(chance, axis=1, keepdims=True))}
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
-        return namespace(x).where(drawn["kept"][:, :, None], x, 0 * x)
+        xp = namespace(x)
+        return xp.where(drawn["kept"][:, :, None], x, xp.zeros_like(x))  # not 0 * x: a fallen lead may hold NaN

@@ -35,4 +35,4 @@ class RandomMasking(RandomTransform):
         position = asarray_like(np.arange(x.shape[-1]), x) / x.shape[-1]
         start = drawn["start"][:, None]
         masked = (position >= start) & (position < start + drawn["ratio"][:, None])
-        return xp.where(masked[:, None, :], 0 * x, x)
+        return xp.where(masked[:, None, :], xp.zeros_like(x), x)  # not 0 * x: what is silenced may hold NaN

@@ -1,4 +1,4 @@
-"""``ecg demo``: synthetic recordings to try everything out with, made offline in seconds."""
+"""``ecg demo`` (and ``ecg_core.demo``): synthetic recordings to try everything out with, made offline in seconds."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import shutil
 from pathlib import Path
 
+from ecg_core.cli.output import next_command, shell_path, tell
 from ecg_core.errors import DataError, OutputExistsError
 
 __all__ = ["demo"]
@@ -61,6 +62,9 @@ def demo(out: Path, *, records: int = 400, seconds: float = 10.0, fs: float = 50
         _move(partial, out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+    labels = out / "labels.csv"
+    tell(f"{records} synthetic recordings of {seconds:g} s in {out}, labels in {labels}")
+    next_command(f"ecg prep {shell_path(out)} {shell_path(out.parent / 'prepared')} --labels {shell_path(labels)}")
     return out
 
 

@@ -57,5 +57,5 @@ class BandPass(Transform):
     def _check(self, fs: float) -> None:
         low, high = self.low, self.high
         edges = [edge for edge in (0.0, low, high, fs / 2) if edge is not None]
-        if any(a >= b for a, b in zip(edges, edges[1:], strict=False)):
+        if not all(a < b for a, b in zip(edges, edges[1:], strict=False)):
             raise ValueError(f"frequency must satisfy 0 < low < high < fs / 2 = {fs / 2:g} Hz, got ({low}, {high})")

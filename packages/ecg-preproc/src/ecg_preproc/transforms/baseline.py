@@ -9,6 +9,7 @@ import numpy as np
 
 from ecg_core.contracts.arrays import asarray_like, namespace
 from ecg_core.contracts.transform import Transform
+from ecg_preproc.transforms.spectral import mirrored
 
 __all__ = ["BaselineRemove"]
 
@@ -59,8 +60,7 @@ def _moving_average(x: Any, length: int) -> Any:
     """
     xp = namespace(x)
     n, half = x.shape[-1], length // 2
-    folded = np.mod(np.arange(-half, n + half), max(1, 2 * (n - 1)))
-    index = np.where(folded < n, folded, 2 * (n - 1) - folded)
+    index = mirrored(np.arange(-half, n + half), n)
     padded = xp.astype(xp.take(x, asarray_like(index, x, dtype=xp.int64), axis=-1), xp.float64)
     total = xp.cumulative_sum(padded, axis=-1, include_initial=True)
     return xp.astype((total[..., length:] - total[..., :-length]) / length, x.dtype)

@@ -48,16 +48,14 @@ class Normalize(Transform):
         if self.method == "naive":
             return (x - self.mean) / self.std
         axes: Any = -1 if self.per_lead else (-2, -1)
+        low, high = (extreme(x, axis=axes, keepdims=True) for extreme in (xp.min, xp.max))
+        # NaN is not flat: it stays NaN, and is seen.
+        flat = low == high
+        height = xp.where(flat, xp.ones_like(low), high - low)
         if self.method == "min-max":
-            low = xp.min(x, axis=axes, keepdims=True)
-            return _divided(x - low, xp.max(x, axis=axes, keepdims=True) - low)
-        centred = x - xp.mean(x, axis=axes, keepdims=True)
-        spread = xp.sqrt(xp.mean(centred * centred, axis=axes, keepdims=True))
-        return _divided(centred, spread) * self.std + self.mean
-
-
-def _divided(x: Any, scale: Any) -> Any:
-    """``x / scale``, and zero where there is no scale."""
-    xp = namespace(x)
-    flat = scale <= xp.finfo(x.dtype).eps * 1e-3
-    return xp.where(flat, 0 * x, x / xp.where(flat, 1 + 0 * scale, scale))
+            return (x - low) / height
+        mean = xp.where(flat, low, xp.mean(x, axis=axes, keepdims=True))
+        # Divided by its height first: the squares of very large and very small signals stay inside the number type.
+        centred = (x - mean) / height
+        power = xp.mean(centred * centred, axis=axes, keepdims=True)
+        return centred / xp.sqrt(xp.where(flat, xp.ones_like(power), power)) * self.std + self.mean

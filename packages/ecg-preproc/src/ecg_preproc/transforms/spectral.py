@@ -14,7 +14,7 @@ from scipy.fft import next_fast_len
 
 from ecg_core.contracts.arrays import asarray_like, namespace
 
-__all__ = ["extended", "fast_length", "filtered"]
+__all__ = ["extended", "fast_length", "filtered", "mirrored"]
 
 
 def fast_length(samples: int, *, multiple: int = 1) -> int:
@@ -35,7 +35,7 @@ def extended(x: Any, length: int) -> Any:
         return x
     forward, backward = np.arange(extra) + n, np.arange(extra) - extra
     fade = 0.5 * (1 + np.cos(np.pi * (np.arange(extra) + 0.5) / extra))
-    after, before = (xp.take(x, asarray_like(_mirrored(i, n), x, dtype=xp.int64), axis=-1) for i in (forward, backward))
+    after, before = (xp.take(x, asarray_like(mirrored(i, n), x, dtype=xp.int64), axis=-1) for i in (forward, backward))
     weight = asarray_like(fade, x)
     return xp.concat([x, after * weight + before * (1 - weight)], axis=-1)
 
@@ -57,7 +57,7 @@ def filtered(x: Any, *, fs: float, gain: Callable[[np.ndarray], np.ndarray], sec
     return xp.fft.irfft(spectrum * response, n=length, axis=-1)[..., :n]
 
 
-def _mirrored(index: np.ndarray, n: int) -> np.ndarray:
+def mirrored(index: np.ndarray, n: int) -> np.ndarray:
     """Indices folded back into ``0 … n - 1`` as often as needed, the end samples not repeated."""
     if n == 1:
         return np.zeros_like(index)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ecg_backbones.layers.attention import SelfAttention, attend
+from ecg_core.layers.attention import SelfAttention, attend
 
 torch.set_num_threads(1)
 

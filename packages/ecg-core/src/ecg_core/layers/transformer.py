@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ecg_backbones.layers.attention import SelfAttention
+from ecg_core.layers.attention import SelfAttention
 
 __all__ = ["DropPath", "TransformerBlock"]
 

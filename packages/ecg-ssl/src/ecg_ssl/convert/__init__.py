@@ -1,0 +1,1 @@
+"""Converters between our weights and those of published code."""

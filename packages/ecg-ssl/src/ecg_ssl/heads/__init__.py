@@ -1,0 +1,1 @@
+"""Heads that a method needs during pre-training only."""

@@ -1,0 +1,41 @@
+"""Random masking by sorting noise: He et al., "Masked autoencoders are scalable vision learners", CVPR 2022."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+__all__ = ["Masking", "mask_by_noise"]
+
+
+class Masking(NamedTuple):
+    """Which columns of each row are visible, in the three forms that a masked autoencoder needs."""
+
+    keep: Tensor
+    """``(..., kept)`` int64: the visible columns, in a random order."""
+    restore: Tensor
+    """``(..., columns)`` int64: where each column stands in the sequence visible columns, then hidden ones."""
+    mask: Tensor
+    """``(..., columns)`` booleans, true where hidden."""
+
+
+def mask_by_noise(noise: Tensor, ratio: float) -> Masking:
+    """Hide the columns with the largest noise: the same number, ``columns - int(columns * (1 - ratio))``, in every row.
+
+    Args:
+        noise: ``(..., columns)``; independent uniform noise masks every row on its own.
+        ratio: Share of the columns to hide, at least 0 and below 1.
+
+    Raises:
+        ValueError: The ratio is out of range, or no column would stay visible.
+    """
+    columns = noise.shape[-1]
+    if not 0 <= ratio < 1:
+        raise ValueError(f"a mask ratio is at least 0 and below 1, got {ratio!r}")
+    kept = int(columns * (1.0 - ratio) + 1e-6)  # 10 * (1 - 0.9) is 0.9999999999999998, which must not cost a patch
+    if kept == 0:
+        raise ValueError(f"hiding {ratio:.0%} of {columns} patches leaves none visible; use longer windows or a smaller ratio")
+    shuffled = noise.argsort(dim=-1, stable=True)
+    restore = shuffled.argsort(dim=-1)
+    return Masking(shuffled[..., :kept], restore, restore >= kept)
