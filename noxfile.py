@@ -18,7 +18,7 @@ nox.options.error_on_missing_interpreters = False
 
 
 def install(session: nox.Session, *what: str) -> None:
-    """pip install under the constraints, so that torch is the CPU wheel."""
+    """Pip install under the constraints, so that torch is the CPU wheel."""
     session.install("-q", "--disable-pip-version-check", "-c", "constraints.txt", *what)
 
 
@@ -125,5 +125,3 @@ def benchmarks(session: nox.Session) -> None:
     install_all(session, "wfdb", "scikit-learn")
     for script in sorted((ROOT / "benchmarks").glob("*.py")):
         session.run("python", str(script), env={"OMP_NUM_THREADS": "1"})
-
-

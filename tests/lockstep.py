@@ -11,7 +11,9 @@ PACKAGES = Path(__file__).parents[1] / "packages"
 
 def main() -> int:
     """Print what is out of step; exit code 1 if anything is."""
-    projects = {p.parent.name: tomllib.loads(p.read_text(encoding="utf-8"))["project"] for p in sorted(PACKAGES.glob("*/pyproject.toml"))}
+    projects = {
+        p.parent.name: tomllib.loads(p.read_text(encoding="utf-8"))["project"] for p in sorted(PACKAGES.glob("*/pyproject.toml"))
+    }
     versions = {name: project["version"] for name, project in projects.items()}
     wrong = [] if len(set(versions.values())) == 1 else [f"versions differ: {versions}"]
     major, minor = next(iter(versions.values())).split(".")[:2]

@@ -42,7 +42,15 @@ def main() -> None:
         ):
             subprocess.run([sys.executable, "-c", "from ecg_core.cli.app import main; main()", *map(str, words)], check=True)
         refused = subprocess.run(
-            [sys.executable, "-c", "from ecg_core.cli.app import main; main()", "pretrain", str(prepared), "--out", f"{folder}/run"],
+            [
+                sys.executable,
+                "-c",
+                "from ecg_core.cli.app import main; main()",
+                "pretrain",
+                str(prepared),
+                "--out",
+                f"{folder}/run",
+            ],
             check=False,
             capture_output=True,
             text=True,
@@ -50,8 +58,8 @@ def main() -> None:
         assert refused.returncode == 2, refused
         assert "ecg-core[torch]" in refused.stderr, refused.stderr
         assert "Traceback" not in refused.stderr, refused.stderr
-    from ecg_core.testing.toy import toy_signal
     from ecg_core.discovery.registries import TRANSFORMS
+    from ecg_core.testing.toy import toy_signal
 
     x = toy_signal(2, 12, 1000, fs=500.0)
     for name in TRANSFORMS.names():

@@ -53,7 +53,9 @@ HEADER_DAMAGE = {
 
 
 @pytest.mark.parametrize("name", list(HEADER_DAMAGE))
-def test_a_damaged_recording_is_listed_with_its_reason_and_the_others_go_on(ecg, copy, wfdb_folder: Path, tmp_path: Path, name: str) -> None:
+def test_a_damaged_recording_is_listed_with_its_reason_and_the_others_go_on(
+    ecg, copy, wfdb_folder: Path, tmp_path: Path, name: str
+) -> None:
     damage, word = HEADER_DAMAGE[name]
     folder = copy(wfdb_folder)
     damage(folder)
@@ -76,8 +78,9 @@ def test_a_folder_with_only_a_damaged_recording_is_an_error(ecg, copy, wfdb_fold
 
 
 def test_nan_and_flat_leads(ecg, copy, wfdb_folder: Path, tmp_path: Path) -> None:
-    import ecg_core
     import numpy as np
+
+    import ecg_core
     from ecg_preproc.readers.write import write_record
 
     folder = copy(wfdb_folder)
@@ -131,7 +134,9 @@ def test_a_run_directory_that_is_not_one(ecg, store: Path, tmp_path: Path) -> No
     (tmp_path / "not").mkdir()
     _refused(ecg("evaluate", tmp_path / "not"), "is not a run directory")
     _refused(ecg("evaluate", tmp_path / "absent"), "does not exist")
-    _refused(ecg("finetune", store, "--from", tmp_path / "not", "--target", "dx", "--out", tmp_path / "r"), "is not a run directory")
+    _refused(
+        ecg("finetune", store, "--from", tmp_path / "not", "--target", "dx", "--out", tmp_path / "r"), "is not a run directory"
+    )
     _refused(ecg("pretrain", tmp_path / "not", "--out", tmp_path / "r"), "is not a prepared store")
 
 
@@ -169,7 +174,9 @@ def test_a_card_that_is_no_json(ecg, copy, finetuned: Path, wfdb_folder: Path) -
     _refused(ecg("predict", run, wfdb_folder), "is not a model card")
 
 
-def test_an_existing_output_is_refused_without_force(ecg, store: Path, pretrained: Path, finetuned: Path, wfdb_folder: Path) -> None:
+def test_an_existing_output_is_refused_without_force(
+    ecg, store: Path, pretrained: Path, finetuned: Path, wfdb_folder: Path
+) -> None:
     before = (pretrained / "run.json").read_bytes()
     _refused(ecg("prep", wfdb_folder, store), "already exists", "--force")
     _refused(ecg("pretrain", store, *RUN, "--out", pretrained), "already exists", "--resume", "--force")
@@ -196,7 +203,9 @@ def test_neither_or_both_of_a_source_and_a_backbone(ecg, store: Path, pretrained
         _refused(ecg("finetune", store, "--target", "dx", "--out", tmp_path / "r", *words), "--from RUN", "--backbone NAME")
 
 
-def test_resuming_with_other_settings_or_other_data(ecg, copy, pretrained: Path, store: Path, wfdb_folder: Path, tmp_path: Path) -> None:
+def test_resuming_with_other_settings_or_other_data(
+    ecg, copy, pretrained: Path, store: Path, wfdb_folder: Path, tmp_path: Path
+) -> None:
     run = copy(pretrained)
     _refused(ecg("pretrain", store, *RUN, "--resume", "--out", run), "another", "start again with --force")
 

@@ -26,7 +26,9 @@ def _environment() -> dict[str, str]:
 
 def _interrupt(store: Path, out: Path, number: signal.Signals, *, after: int) -> subprocess.CompletedProcess[str]:
     """Start a training and send it a signal once it has made a few steps."""
-    process = subprocess.Popen(_command(store, out), env=_environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        _command(store, out), env=_environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     deadline = time.monotonic() + 120
     metrics = out / "metrics.jsonl"
     while time.monotonic() < deadline and process.poll() is None:
@@ -57,7 +59,7 @@ def test_ctrl_c_saves_says_how_to_go_on_and_resumes_to_the_same_bits(store: Path
     assert (out / "backbone.safetensors").read_bytes() == undisturbed
     steps = [json.loads(line)["step"] for line in (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     assert steps == sorted(steps)
-    assert len({s for s in steps}) == steps[-1]
+    assert len(set(steps)) == steps[-1]
 
 
 def test_kill_9_loses_at_most_the_steps_since_the_last_checkpoint(store: Path, undisturbed: bytes, tmp_path: Path) -> None:
@@ -73,7 +75,11 @@ def test_a_checkpoint_cut_in_half_gives_way_to_the_one_before(store: Path, undis
     newest = sorted((out / "checkpoints").glob("step-*"))[-1] / "learner.safetensors"
     newest.write_bytes(newest.read_bytes()[: newest.stat().st_size // 2])
     resumed = subprocess.run(
-        _command(store, out, "--resume"), env={**_environment(), "PYTHONWARNINGS": "default"}, check=True, capture_output=True, text=True
+        _command(store, out, "--resume"),
+        env={**_environment(), "PYTHONWARNINGS": "default"},
+        check=True,
+        capture_output=True,
+        text=True,
     )
     assert "is damaged" in resumed.stderr
     assert "going on from step-" in resumed.stderr

@@ -7,10 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import ecg_core
 import numpy as np
 import pandas as pd
 import torch
+
+import ecg_core
 
 
 def test_every_command_prints_the_next(ecg, tmp_path: Path) -> None:

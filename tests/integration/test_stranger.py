@@ -43,14 +43,30 @@ def test_it_is_listed_with_its_provider(stranger) -> None:
 
 def test_it_is_pretrained_finetuned_evaluated_and_explained(stranger, store: Path, wfdb_folder: Path, tmp_path: Path) -> None:
     ecg = ("-m", "ecg_core")
-    stranger(*ecg, "pretrain", store, "--method", "simclr", "--backbone", "tiny", "--epochs", 1, "--batch-size", 8, "--out", tmp_path / "s")
+    stranger(
+        *ecg,
+        "pretrain",
+        store,
+        "--method",
+        "simclr",
+        "--backbone",
+        "tiny",
+        "--epochs",
+        1,
+        "--batch-size",
+        8,
+        "--out",
+        tmp_path / "s",
+    )
     words = ("--from", tmp_path / "s", "--target", "dx", "--mode", "linear", "--epochs", 3)
     stranger(*ecg, "finetune", store, *words, "--out", tmp_path / "f")
     stranger(*ecg, "evaluate", tmp_path / "f", "--html", tmp_path / "report.html")
     stranger(*ecg, "explain", tmp_path / "f", wfdb_folder / "r00002", "-o", tmp_path / "x.png")
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
     card = json.loads((tmp_path / "f" / "model.json").read_text(encoding="utf-8"))
-    assert {"kind": "backbones", "name": "tiny", "provider": "ecg-tiny", "version": "0.3.1", "target": "ecg_tiny:Tiny"} in card["provenance"]
+    assert {"kind": "backbones", "name": "tiny", "provider": "ecg-tiny", "version": "0.3.1", "target": "ecg_tiny:Tiny"} in card[
+        "provenance"
+    ]
 
 
 def test_it_passes_the_contract_kit_with_one_line(stranger, site: Path, tmp_path: Path) -> None:
@@ -61,7 +77,9 @@ def test_it_passes_the_contract_kit_with_one_line(stranger, site: Path, tmp_path
     assert "failed" not in done.stdout
 
 
-def test_a_model_whose_package_is_gone_gives_the_install_line(stranger, ecg, store: Path, wfdb_folder: Path, tmp_path: Path) -> None:
+def test_a_model_whose_package_is_gone_gives_the_install_line(
+    stranger, ecg, store: Path, wfdb_folder: Path, tmp_path: Path
+) -> None:
     words = ("--backbone", "tiny", "--target", "dx", "--mode", "linear", "--epochs", 1)
     stranger("-m", "ecg_core", "finetune", store, *words, "--out", tmp_path / "f")
     said = ecg("predict", tmp_path / "f", wfdb_folder)  # this process does not have the stranger's package

@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import ecg_core
 import pytest
+
+import ecg_core
 
 ROOT = Path(__file__).parents[2]
 LINT = shutil.which("lint-imports", path=str(Path(sys.executable).parent))

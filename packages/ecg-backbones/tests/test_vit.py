@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from ecg_core.layers.positions import sincos_positions
 from ecg_backbones.vit import LeadEmbedding, ViT, vit_small, vit_tiny
+from ecg_core.layers.positions import sincos_positions
 
 torch.set_num_threads(1)
 

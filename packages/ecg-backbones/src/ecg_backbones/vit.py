@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import UninitializedParameter
 
-from ecg_core.layers.positions import sincos_positions
-from ecg_core.layers.transformer import TransformerBlock
 from ecg_core.config.configurable import Variant
 from ecg_core.contracts.backbone import Stage
 from ecg_core.contracts.tokens import TokenBackbone
+from ecg_core.layers.positions import sincos_positions
+from ecg_core.layers.transformer import TransformerBlock
 
 __all__ = ["LeadEmbedding", "ViT", "vit_small", "vit_tiny"]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+
 from ecg_core.errors import DataError
 from ecg_core.evaluation import bootstrap as room
 from ecg_core.evaluation.bootstrap import bootstrap, clusters, interval, multiplicities
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 
 def scored(seed: int, records: int = 120, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:

@@ -7,15 +7,16 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import roc_curve
+
 from ecg_core.errors import DataError
 from ecg_core.evaluation.charts import calibration_chart, learning_chart, precision_recall_chart, roc_chart, score_histogram
 from ecg_core.evaluation.curves import precision_recall_points, reliability, roc_points
 from ecg_core.evaluation.metrics import auprc, auroc
 from ecg_core.evaluation.svg import Plot, nice_ticks
-from hypothesis import given
-from hypothesis import strategies as st
-from sklearn.calibration import calibration_curve
-from sklearn.metrics import roc_curve
 
 SVG = "{http://www.w3.org/2000/svg}"
 

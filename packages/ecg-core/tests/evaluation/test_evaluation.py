@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+
 from ecg_core.errors import DataError
 from ecg_core.evaluation.evaluation import Evaluation, evaluate_scores
 from ecg_core.evaluation.metrics import auprc, auroc

@@ -6,11 +6,12 @@ import itertools
 
 import numpy as np
 import pytest
-from ecg_core.errors import DataError
-from ecg_core.evaluation.metrics import auprc, auroc, macro
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
+
+from ecg_core.errors import DataError
+from ecg_core.evaluation.metrics import auprc, auroc, macro
 
 
 def column(*values: float) -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from ecg_core.errors import DataError
 from ecg_core.evaluation.evaluation import Evaluation, evaluate_scores
 from ecg_core.evaluation.report import ReportExample, write_report

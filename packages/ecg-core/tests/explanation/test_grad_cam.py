@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from ecg_core.explanation.grad_cam import grad_cam, normalise_relevance, upsample_relevance
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
+
+from ecg_core.explanation.grad_cam import grad_cam, normalise_relevance, upsample_relevance
 
 
 class PooledHead(nn.Module):

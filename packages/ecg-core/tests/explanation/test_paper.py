@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from ecg_core.data.leads import STANDARD_12
 from ecg_core.data.record import Record
 from ecg_core.errors import DataError, MissingExtraError

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ecg_core.explanation.randomisation import similarity
 from scipy.stats import spearmanr
+
+from ecg_core.explanation.randomisation import similarity
 
 
 @pytest.mark.parametrize("digits", [8, 0])

@@ -30,7 +30,7 @@ _WHERE = {
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
-__all__ = [  # noqa: PLE0604, F822
+__all__ = [
     *sorted(_MODULE),
 ]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ecg_core import Backbone, Stage
 from torch import Tensor, nn
+
+from ecg_core import Backbone, Stage
 
 
 class Tiny(Backbone):

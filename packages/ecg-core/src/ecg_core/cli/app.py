@@ -46,6 +46,7 @@ def app() -> App:
         help="ECG recordings to a trained, evaluated, explained model. First hour: ecg demo wfdb/",
         version=__version__,
         help_on_error=False,
+        suppress_keyboard_interrupt=False,
     )
     for name, target in _BUILT_IN.items():
         built.command(target, name=name, help=_SUMMARY[name])

@@ -46,5 +46,7 @@ def evaluate(
     if html is not None:
         tell(f"report: {html}")
     source = data or RunDirectory(run).facts["data"]["path"]
-    next_command(f"ecg explain {shell_path(run)} RECORD -o explanation.png", f"ecg predict {shell_path(run)} FOLDER -o predictions.csv")
+    next_command(
+        f"ecg explain {shell_path(run)} RECORD -o explanation.png", f"ecg predict {shell_path(run)} FOLDER -o predictions.csv"
+    )
     tell(f"      (predictions of this split: {run / f'predictions-{split}.csv'}; data: {source})")

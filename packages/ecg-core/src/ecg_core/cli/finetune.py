@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from ecg_core.cli.output import next_command, shell_path, tell
+from ecg_core.cli.spec import component
 
 
 def finetune(
@@ -38,9 +39,9 @@ def finetune(
         target: What to predict: a target column of the store.
         out: Run directory to write.
         source: Run whose backbone to start from.
-        backbone: Or a new backbone, by name: supervised from scratch.
+        backbone: Or a new backbone, by name or as JSON: supervised from scratch.
         mode: linear: only the head learns. full: everything learns.
-        head: Head, by name; linear unless given.
+        head: Head, by name or as JSON; linear unless given.
         problem: multi_label or multi_class.
         augment: Comma-separated augmentations for training batches, by name.
         epochs: 100 for linear and 30 for full unless given.
@@ -61,9 +62,9 @@ def finetune(
             out,
             target=target,
             source=source,
-            backbone=backbone,
+            backbone=None if backbone is None else component(backbone),
             mode=mode,
-            head=head,
+            head=None if head is None else component(head),
             problem=problem,
             augment=[name for name in augment.split(",") if name],
             epochs=epochs,
@@ -76,8 +77,12 @@ def finetune(
             resume=resume,
         )
     except Interrupted:
-        raise Interrupted(f"interrupted; nothing is lost, go on with the same command and --resume (checkpoint in {out})") from None
+        raise Interrupted(
+            f"interrupted; nothing is lost, go on with the same command and --resume (checkpoint in {out})"
+        ) from None
     best = run.facts["val_auroc"]
-    score = "no validation patients" if best is None else f"best validation macro AUROC {best:.3f} in epoch {run.facts['best_epoch']}"
+    score = (
+        "no validation patients" if best is None else f"best validation macro AUROC {best:.3f} in epoch {run.facts['best_epoch']}"
+    )
     tell(f"fine-tuned ({mode}) on {run.facts['windows']} labelled windows: {score}, in {out}")
     next_command(f"ecg evaluate {shell_path(out)} --split test --html {shell_path(out / 'report.html')}")

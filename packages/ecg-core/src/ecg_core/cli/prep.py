@@ -86,7 +86,10 @@ def prep(
     if store.facts["patients"] == 0:
         tell("patients are unknown: every recording counts as its own patient (name them with --labels and --patient)")
     if store.facts["rejects"]:
-        tell(f"refused {store.facts['rejects']} recordings, reasons in {out / 'rejects.csv'}, e.g. {store.rejects['reason'].iloc[0]}")
+        tell(
+            f"refused {store.facts['rejects']} recordings, reasons in {out / 'rejects.csv'}, "
+            f"e.g. {store.rejects['reason'].iloc[0]}"
+        )
     if store.targets:
         tell(f"targets: {', '.join(store.targets)}")
     run = out.parent / "runs"

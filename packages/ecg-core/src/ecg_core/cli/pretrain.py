@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from ecg_core.cli.output import next_command, shell_path, tell
+from ecg_core.cli.spec import component
 
 
 def pretrain(
@@ -30,8 +31,8 @@ def pretrain(
     Args:
         data: Prepared store.
         out: Run directory to write.
-        method: SSL method, by name: `ecg plugins list --kind ssl`.
-        backbone: Backbone, by name: `ecg plugins list --kind backbones`.
+        method: SSL method, by name (`ecg plugins list --kind ssl`) or as JSON with a name and arguments.
+        backbone: Backbone, by name (`ecg plugins list --kind backbones`) or as JSON.
         epochs: Passes over the training windows.
         batch_size: Windows per step.
         lr: Peak learning rate; the method's own unless given.
@@ -50,8 +51,8 @@ def pretrain(
         run = train(
             data,
             out,
-            method=method,
-            backbone=backbone,
+            method=component(method),
+            backbone=component(backbone),
             epochs=epochs,
             batch_size=batch_size,
             lr=lr,
@@ -63,9 +64,17 @@ def pretrain(
             resume=resume,
         )
     except Interrupted:
-        raise Interrupted(f"interrupted; nothing is lost, go on with the same command and --resume (checkpoint in {out})") from None
-    tell(f"pre-trained {backbone} with {method}: {run.facts['epochs']} epochs on {run.facts['windows']} windows, in {out}")
+        raise Interrupted(
+            f"interrupted; nothing is lost, go on with the same command and --resume (checkpoint in {out})"
+        ) from None
+    method_name, backbone_name = run.facts["config"]["name"], run.facts["config"]["backbone"]["name"]
+    tell(
+        f"pre-trained {backbone_name} with {method_name}: "
+        f"{run.facts['epochs']} epochs on {run.facts['windows']} windows, in {out}"
+    )
     targets = Store(data).targets
     target = targets[0] if targets else "TARGET"
     probe = out.with_name(out.name + "-linear")
-    next_command(f"ecg finetune {shell_path(data)} --from {shell_path(out)} --target {target} --mode linear --out {shell_path(probe)}")
+    next_command(
+        f"ecg finetune {shell_path(data)} --from {shell_path(out)} --target {target} --mode linear --out {shell_path(probe)}"
+    )

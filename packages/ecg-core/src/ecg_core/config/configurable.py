@@ -10,7 +10,7 @@ import inspect
 from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from typing import Any, Generic, Self, TypeVar, cast
 
 __all__ = ["Configurable", "Variant"]
@@ -20,7 +20,7 @@ _ARGUMENTS = "_constructor_arguments"
 _VARIANT = "_constructor_variant"
 
 
-class Configurable(ABC):
+class Configurable(ABC):  # noqa: B024 - what is abstract differs by contract
     """Base of every registered component; captures constructor arguments."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -62,9 +62,9 @@ class Variant(Generic[T]):
         return hash((self.cls, tuple(sorted(self.defaults))))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _signature(cls: type) -> inspect.Signature:
-    return inspect.signature(cls.__init__)
+    return inspect.signature(cls.__init__)  # type: ignore[misc]  # the constructor of this very class is meant
 
 
 def _bind(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ecg_core.contracts.arrays import as_float, asarray_like, is_array, namespace
 from ecg_core.contracts.draws import Draws, record_key
-from ecg_core.contracts.transform import S, Transform, _as_draws, probability
+from ecg_core.contracts.transform import S, Transform, _as_draws, _as_windows, probability
 from ecg_core.data.batch import Batch
 from ecg_core.data.record import Record
 from ecg_core.errors import ConfigError
@@ -88,7 +88,7 @@ class Compose(Transform):
     def __call__(self, x: S, *, fs: float | None = None, generator: Draws | int | None = None) -> S:
         # One step sees what the step before made, so the chain hands on whole values instead of arrays.
         if self.p == 1.0 and not self.random_order:
-            return self._in_turn(x, fs, self._draws_for(x, generator))  # type: ignore[no-any-return]
+            return self._in_turn(x, fs, self._draws_for(x, generator))
         return super().__call__(x, fs=fs, generator=generator)
 
     def _checked_fs(self, fs: float | None) -> float:
@@ -125,10 +125,9 @@ class Compose(Transform):
         return replace(batch, signal=self._shuffled(batch.signal, batch.fs, draws))
 
     def _on_array(self, x: Any, fs: float, generator: Draws | int | None) -> Any:
-        xp = namespace(x)
-        windows = xp.reshape(x, (-1, *x.shape[-2:]))
+        windows = _as_windows(x)
         draws = _as_draws(generator, int(windows.shape[0])).like(windows)
-        return xp.reshape(self._shuffled(windows, fs, draws), x.shape)
+        return namespace(x).reshape(self._shuffled(windows, fs, draws), x.shape)
 
     def _plan(self, draws: Draws) -> tuple[Any, Any]:
         count = len(self.transforms)
@@ -143,7 +142,9 @@ class Compose(Transform):
         # Each by itself: in another order, two that cancel out would not. An unknown fs is NaN, which ``in`` finds by identity.
         n = x.shape[-1]
         if any(t.output_fs(fs) not in (fs,) or t.output_length(n, fs) != n for t in self.transforms):
-            raise ConfigError("random_order and p need transforms that keep the length and fs; put the others in front of this chain")
+            raise ConfigError(
+                "random_order and p need transforms that keep the length and fs; put the others in front of this chain"
+            )
         x, xp = as_float(x), namespace(x)
         hit, order = self._plan(draws)
         for slot in range(len(self.transforms)):
@@ -158,7 +159,7 @@ class Compose(Transform):
 def _placed(x: Any, index: Any, values: Any) -> Any:
     """``x`` with the windows at ``index`` replaced, leaving ``x`` itself (and its gradient graph) alone."""
     xp = namespace(x)
-    rest = xp.asarray(x, copy=True)
+    rest = xp.astype(x, x.dtype, copy=True)
     rest[index] = values
     return rest
 

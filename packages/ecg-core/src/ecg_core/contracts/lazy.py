@@ -22,8 +22,8 @@ def is_materialized(module: nn.Module) -> bool:
 def materialize(module: M, example: Any, *, call: Callable[[Any], Any] | None = None, seed: int = 0) -> M:
     """Give every lazy parameter its shape and initial value by one dry run; returns the same module.
 
-    The dry run runs without gradients and in evaluation mode, so running statistics stay; the initial values follow from ``seed``; the
-    global random state, the training mode of every submodule and all buffers are as before.
+    The dry run runs without gradients and in evaluation mode; the initial values follow from ``seed``; the global random
+    state, the training mode of every submodule and all buffers are as before.
 
     Args:
         module: Any module, lazy or not; nothing happens when nothing is lazy.

@@ -44,4 +44,6 @@ class SSLMethod(Configurable, nn.Module):
         """
         missing = sorted(name for name in self.requires if not batch.has(name))
         if missing:
-            raise ValueError(f"{type(self).__name__} needs {', '.join(missing)} in every batch; prepare the data with it (e.g. --patient)")
+            raise ValueError(
+                f"{type(self).__name__} needs {', '.join(missing)} in every batch; prepare the data with it (e.g. --patient)"
+            )

@@ -78,7 +78,7 @@ class Transform(Configurable):
             return self._on_batch(x, generator)  # type: ignore[return-value]
         if not is_array(x):
             raise TypeError(f"expected an array, a tensor, a Record or a Batch, got {type(x).__name__}")
-        return self._on_array(x, self._checked_fs(fs), generator)  # type: ignore[return-value]
+        return self._on_array(x, self._checked_fs(fs), generator)
 
     def as_module(self, fs: float | None = None) -> nn.Module:
         """A torch module that applies the transform, for export and ``nn.Sequential``."""
@@ -112,15 +112,10 @@ class Transform(Configurable):
         return out if out.dtype == x.dtype else xp.astype(out, x.dtype)
 
     def _on_array(self, x: Any, fs: float, generator: Draws | int | None) -> Any:
-        if x.ndim < 2:
-            raise DataError(f"expected (..., leads, samples), got shape {tuple(x.shape)}")
-        if x.shape[-1] == 0 or x.shape[-2] == 0:
-            raise DataError(f"expected at least one lead and one sample, got shape {tuple(x.shape)}")
-        xp = namespace(x)
-        windows = xp.reshape(x, (-1, *x.shape[-2:]))
-        draws = _as_draws(generator, int(windows.shape[0])).like(as_float(x[..., :1, :1]))
+        windows = _as_windows(x)
+        draws = _as_draws(generator, int(windows.shape[0])).like(windows)
         out = self._run(windows, fs, self._drawn(tuple(windows.shape), draws))
-        return xp.reshape(out, (*x.shape[:-2], *out.shape[-2:]))
+        return namespace(x).reshape(out, (*x.shape[:-2], *out.shape[-2:]))
 
     def _on_batch(self, batch: Batch, generator: Draws | int | None) -> Batch:
         draws = batch.draws() if generator is None else _as_draws(generator, len(batch)).like(batch.signal)
@@ -169,6 +164,15 @@ def probability(p: float) -> float:
     if not 0 <= p <= 1:
         raise ValueError(f"p must be a probability between 0 and 1, got {p!r}")
     return float(p)
+
+
+def _as_windows(x: Any) -> Any:
+    """``(..., leads, samples)`` of real numbers as ``(windows, leads, samples)`` of floating point."""
+    if x.ndim < 2:
+        raise DataError(f"expected (..., leads, samples), got shape {tuple(x.shape)}")
+    if x.shape[-1] == 0 or x.shape[-2] == 0:
+        raise DataError(f"expected at least one lead and one sample, got shape {tuple(x.shape)}")
+    return namespace(x).reshape(as_float(x), (-1, *x.shape[-2:]))
 
 
 def _as_draws(generator: Draws | int | None, windows: int, *, key: int | None = None) -> Draws:

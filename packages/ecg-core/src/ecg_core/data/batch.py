@@ -54,6 +54,8 @@ class Batch:
             raise DataError(f"{len(self.leads)} lead names for a batch of {self.signal.shape[1]} leads")
         if self.record_keys is None:
             object.__setattr__(self, "record_keys", np.arange(len(self), dtype=np.int64))
+        for name in ("targets", "patient", "segment", "mask", *(["record_ids"] if self.record_ids else [])):
+            self._check_count(name)
 
     def __len__(self) -> int:
         return int(self.signal.shape[0])
@@ -64,6 +66,7 @@ class Batch:
 
     def draws(self, salt: int = 0) -> Draws:
         """Random draws of these windows, on their device; another salt gives another, independent set."""
+        self._check_count("record_keys")
         return Draws.seeded(self.seed, epoch=self.epoch, records=self.record_keys).child(salt).like(self.signal)
 
     def with_signal(self, signal: Any, *, fs: float | None = None, mask: Any = None) -> Self:
@@ -77,6 +80,11 @@ class Batch:
     def pin_memory(self) -> Self:
         """The batch in page-locked memory, for asynchronous copies to a GPU."""
         return self._each_tensor(lambda t: t.pin_memory())
+
+    def _check_count(self, name: str) -> None:
+        value = getattr(self, name)
+        if value is not None and len(value) != len(self):
+            raise DataError(f"{name} has {len(value)} entries for a batch of {len(self)} windows")
 
     def _each_tensor(self, act: Any) -> Self:
         import torch

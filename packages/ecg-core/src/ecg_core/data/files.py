@@ -13,7 +13,7 @@ from typing import Any
 
 from ecg_core.errors import OutputExistsError
 
-__all__ = ["checked_output", "new_folder", "read_json", "sha256", "write_atomic", "write_json"]
+__all__ = ["checked_output", "new_folder", "read_json", "replace_folder", "sha256", "write_atomic", "write_json"]
 
 _UMASK = os.umask(0o022)
 os.umask(_UMASK)
@@ -59,12 +59,19 @@ def new_folder(path: Path) -> Iterator[Path]:
         for file in sorted(temporary.rglob("*")):
             _sync(file)
         _sync(temporary)
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
-        _sync(path.parent)
+        replace_folder(path, temporary)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def replace_folder(path: Path, new: Path) -> None:
+    """Put ``new`` in place of ``path``. The old folder is deleted last, so a crash in between leaves one of them whole."""
+    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    if path.exists():
+        os.replace(path, old)
+    os.replace(new, path)
+    _sync(path.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def checked_output(path: Path, *, force: bool, resume: bool = False, option: str = "--force") -> Path:

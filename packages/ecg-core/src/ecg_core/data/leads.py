@@ -25,6 +25,8 @@ def canonical_lead(name: str) -> str:
 
 def canonical_leads(names: Iterable[str]) -> tuple[str, ...]:
     """Canonical spelling of several leads; empty or duplicated names are an error."""
+    if isinstance(names, str):
+        raise DataError(f"leads must be a sequence of names, got the string {names!r}; write ({names!r},)")
     leads = tuple(canonical_lead(name) for name in names)
     if not leads or not all(leads):
         raise DataError(f"every lead needs a name, got {leads!r}; name the leads in the header or pass leads=…")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,14 +15,14 @@ import numpy as np
 import pandas as pd
 
 from ecg_core.contracts.compose import Compose
-from ecg_core.data.files import checked_output, read_json, sha256, write_atomic, write_json
+from ecg_core.data.files import checked_output, read_json, replace_folder, sha256, write_atomic, write_json
 from ecg_core.data.leads import STANDARD_12, canonical_leads
 from ecg_core.data.record import Record
 from ecg_core.data.splits import check_no_leak, parse_ratio, split_by_patient
 from ecg_core.data.store import SCHEMA, Store
 from ecg_core.data.table import FACTS, RecordTable
 from ecg_core.discovery.registries import READERS
-from ecg_core.errors import DataError, ECGError
+from ecg_core.errors import ComponentLoadError, DataError, ECGError, OutputExistsError
 
 if TYPE_CHECKING:
     from ecg_core.data.reader import Reader
@@ -31,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["choose_reader", "default_pipeline", "prepare", "prepared_windows", "scan"]
 
 _SHARD = 256  # recordings per shard: the unit of resuming
+
+# Columns of a store's table that no target may be called.
+_RESERVED = ("segment", "scale", "crc32", "shard", "row")
 
 
 def default_pipeline(fs: float) -> list[dict[str, Any]]:
@@ -44,11 +46,18 @@ def choose_reader(path: Path, name: str = "auto") -> Reader:
         raise DataError(f"{path} does not exist; give a folder of recordings")
     if name != "auto":
         return READERS.build(name)
+    broken = ""
     for candidate in sorted(READERS.names(), key=lambda n: (n == "wfdb", n)):
-        reader = READERS.build(candidate)
+        try:
+            reader = READERS.build(candidate)
+        except ComponentLoadError as error:  # one broken plugin must not stop the others
+            broken = f". {error}"
+            continue
         if reader.recognises(path):
             return reader
-    raise DataError(f"no reader recognises {path}; expected e.g. WFDB headers (*.hea) below it. Readers: {', '.join(READERS.names())}")
+    raise DataError(
+        f"no reader recognises {path}; expected e.g. WFDB headers (*.hea) below it. Readers: {', '.join(READERS.names())}{broken}"
+    )
 
 
 def scan(
@@ -60,11 +69,16 @@ def scan(
     if labels is None and patient is not None:
         if patient not in table.frame.columns:
             raise DataError(f"there is no column {patient!r} (--patient); give it with --labels FILE")
-        table = table.with_columns(patient_id=table.frame[patient].astype(str))
+        table = table.with_columns(patient_id=[None if pd.isna(p) else str(p) for p in table.frame[patient].tolist()])
     if labels is not None:
         if not labels.is_file():
             raise DataError(f"the labels file {labels} does not exist")
-        table = table.join_labels(pd.read_csv(labels, dtype={"record_id": str}), patient=patient)
+        try:
+            # As text: 007 is not 7, neither as a patient nor as a class.
+            lines = pd.read_csv(labels, dtype=str)
+        except ValueError as error:
+            raise DataError(f"the labels file {labels} cannot be read as CSV ({error})") from None
+        table = table.join_labels(lines, patient=patient)
     return chosen, table
 
 
@@ -110,21 +124,29 @@ def prepare(
         The store, opened.
 
     Raises:
-        DataError: Nothing usable was found, or labels and recordings contradict each other.
+        DataError: Nothing usable was found, labels and recordings contradict each other, or what is to be resumed was
+            started with other settings.
         LeakError: A patient stands in two splits.
-        OutputExistsError: ``out`` exists and ``force`` is not given.
+        OutputExistsError: ``out`` exists and ``force`` is not given, or ``out`` is no store.
     """
     source, out = Path(source), Path(out)
     if not (seconds > 0 and fs > 0):
         raise DataError(f"seconds and fs must be positive, got seconds={seconds!r}, fs={fs!r}")
-    if resume and (out / "store.json").is_file():
-        return Store(out)
-    checked_output(out, force=force)
+    length = round(seconds * fs)
+    if length < 1:
+        raise DataError(f"a window needs at least one sample, got {seconds:g} s at {fs:g} Hz")
+    complete = (out / "store.json").is_file()
+    checked_output(out, force=force, resume=resume and complete)
+    if out.exists() and not complete and (out.is_file() or any(out.iterdir())):
+        raise OutputExistsError(f"{out} is not a store, so it is never replaced; choose another output")
     leads = canonical_leads(leads)
+    parse_ratio(split)
     chosen, table = scan(source, reader=reader, labels=None if labels is None else Path(labels), patient=patient)
     chain = Compose.from_config(default_pipeline(fs) if pipeline is None else list(pipeline))
     config = chain.to_config()
-    length = round(seconds * fs)
+    reserved = [name for name in _RESERVED if name in table.frame.columns]
+    if reserved:
+        raise DataError(f"a store keeps the column name {reserved[0]!r} for itself; rename that column of the labels")
     plan = {
         "schema": SCHEMA,
         "reader": READERS.to_config(chosen),
@@ -132,8 +154,15 @@ def prepare(
         "fs": fs,
         "leads": list(leads),
         "n_samples": length,
-        "records": hashlib.sha256("\n".join(table.frame["record_id"]).encode()).hexdigest(),
+        "split": split,
+        "seed": seed,
+        "records": _digest(table.frame),
     }
+    if complete and resume:
+        store = Store(out)
+        if any(store.facts.get(name) != value for name, value in plan.items()):
+            raise DataError(f"{out} was prepared with other settings or other recordings; replace it with --force")
+        return store
     partial = out.with_name(out.name + ".partial")
     _start(partial, plan, resume=resume)
     rows = list(table.rows())
@@ -169,9 +198,18 @@ def prepared_windows(
             f"record {record.record_id!r} lasts {record.seconds:g} s, a window {length / fs:g} s; "
             f"use shorter windows (--seconds {max(1, int(record.seconds))}) or leave it out"
         )
-    record = pipeline(record)
+    record = pipeline(record, generator=0)  # a store is a pure function of its recordings, whatever is in the pipeline
     if record.fs != fs:
         raise DataError(f"the pipeline gives {record.fs:g} Hz, the store wants {fs:g} Hz; end it with resample(fs={fs:g})")
+    if record.n_samples < length:
+        raise DataError(
+            f"the pipeline leaves {record.n_samples} samples of record {record.record_id!r}, a window has {length}; "
+            "do not shorten recordings in the pipeline"
+        )
+    if not np.isfinite(record.signal).all():
+        raise DataError(
+            f"the pipeline made NaN or infinite samples of record {record.record_id!r}; its amplitudes are out of range"
+        )
     count = record.n_samples // length
     return [record.crop(i * length, (i + 1) * length) for i in range(count)]
 
@@ -201,7 +239,12 @@ def _to_int16(signal: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _each(
-    work: _Work, rows: Sequence[Mapping[str, Any]], jobs: int, progress: Callable[[int, int], None] | None, before: int, total: int
+    work: _Work,
+    rows: Sequence[Mapping[str, Any]],
+    jobs: int,
+    progress: Callable[[int, int], None] | None,
+    before: int,
+    total: int,
 ) -> Iterator[tuple[Mapping[str, Any], list[tuple[np.ndarray, float]], str]]:
     if jobs == 1:
         results: Iterable[Any] = map(work, rows)
@@ -219,7 +262,11 @@ def _start(partial: Path, plan: Mapping[str, Any], *, resume: bool) -> None:
     file = partial / "plan.json"
     if resume and file.is_file():
         if read_json(file) != plan:
-            raise DataError(f"{partial} was started with other settings or other recordings; run without --resume to start again")
+            raise DataError(
+                f"{partial} was started with other settings or other recordings; run without --resume to start again"
+            )
+        for stray in (partial / "shards").glob(".*.tmp"):
+            stray.unlink()
         return
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "shards").mkdir(parents=True)
@@ -250,7 +297,9 @@ def _finish(
     sidecars = sorted((partial / "shards").glob("*.json"))
     contents = [read_json(sidecar) for sidecar in sidecars]
     rows = [
-        {**window, "shard": number, "row": row} for number, part in enumerate(contents) for row, window in enumerate(part["windows"])
+        {**window, "shard": number, "row": row}
+        for number, part in enumerate(contents)
+        for row, window in enumerate(part["windows"])
     ]
     rejects = [(r["path"], r["reason"]) for r in table.rejects.to_dict("records")]
     rejects += [(r["path"], r["reason"]) for part in contents for r in part["rejects"]]
@@ -261,8 +310,12 @@ def _finish(
     twice = windows.duplicated(["crc32", "segment", "scale"])
     if twice.any():
         originals = windows.drop_duplicates(["crc32", "segment", "scale"]).set_index(["crc32", "segment", "scale"])["record_id"]
-        for record_id, *key in windows.loc[twice, ["record_id", "crc32", "segment", "scale"]].itertuples(index=False):
-            rejects.append((record_id, f"the same signal as record {originals.loc[tuple(key)]!r}; kept once"))
+        paths = table.frame.set_index("record_id")["path"]
+        again = [
+            (paths.loc[record_id], f"the same signal as record {originals.loc[tuple(key)]!r}; kept once")
+            for record_id, *key in windows.loc[twice, ["record_id", "crc32", "segment", "scale"]].itertuples(index=False)
+        ]
+        rejects += dict.fromkeys(again)  # once per recording, not per window
         windows = windows[~twice]
     frame = windows.merge(table.frame.drop(columns=["root", "path", "fs", "n_samples", "leads"], errors="ignore"), on="record_id")
     frame = frame.assign(**{name: None for name in ("patient_id", "age", "sex") if name not in frame})
@@ -287,27 +340,36 @@ def _finish(
         "patients": int(frame["patient_id"].nunique()),
         "rejects": len(refused),
         "targets": targets,
-        "shards": [{"file": s.with_suffix(".i16").name, "windows": len(c["windows"])} for s, c in zip(sidecars, contents, strict=True)],
+        "table_sha256": sha256(partial / "table.csv"),
+        "shards": [
+            {"file": s.with_suffix(".i16").name, "windows": len(c["windows"])} for s, c in zip(sidecars, contents, strict=True)
+        ],
         "fingerprint": hashlib.sha256(
             json.dumps([c["sha256"] for c in contents]).encode() + (partial / "table.csv").read_bytes()
         ).hexdigest(),
     }
     write_json(partial / "store.json", facts)
-    for file in (*sidecars, partial / "plan.json"):
+    replace_folder(out, partial)
+    for file in (*(out / "shards").glob("*.json"), out / "plan.json"):  # last: until then, a crash is resumed by them
         file.unlink()
-    if out.exists():
-        shutil.rmtree(out)
-    os.replace(partial, out)
+
+
+def _digest(frame: pd.DataFrame) -> str:
+    """Changes when any fact or label of any recording does; the same wherever the folder lies."""
+    return hashlib.sha256(frame.drop(columns="root").to_csv(index=False).encode()).hexdigest()
 
 
 def _splits(frame: pd.DataFrame, targets: Sequence[str], split: str, seed: int) -> list[str]:
-    given = frame["split"] if "split" in frame else None
+    given = frame.get("split")
     if given is not None and given.notna().all():
         return [str(name) for name in given]
     if given is not None and given.notna().any():
-        raise DataError(f"{int(given.isna().sum())} of {len(given)} recordings have no split; give one to each, or drop the split column")
+        raise DataError(
+            f"{int(given.isna().sum())} of {len(given)} windows have no split; "
+            "give one to each recording, or drop the split column"
+        )
     # A record without a patient is its own patient.
-    who = [p if isinstance(p, str) else f"record:{r}" for p, r in zip(frame["patient_id"], frame["record_id"], strict=True)]
+    who = [f"record:{r}" if pd.isna(p) else str(p) for p, r in zip(frame["patient_id"], frame["record_id"], strict=True)]
     strata = None
     if targets:
         labels = frame[targets[0]].tolist()

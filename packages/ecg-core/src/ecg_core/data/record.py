@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -53,15 +54,16 @@ class Record:
             raise DataError(f"{name}: signal must be (leads, samples), got shape {signal.shape}")
         if signal.dtype.kind != "f":
             raise DataError(f"{name}: signal must be floating point in mV, got {signal.dtype}; divide by the gain first")
-        if isinstance(self.leads, str):
-            raise DataError(f"{name}: leads must be a sequence of names, got the string {self.leads!r}")
         leads = canonical_leads(self.leads)
         if len(leads) != signal.shape[0]:
             raise DataError(f"{name}: {len(leads)} lead names for a signal of {signal.shape[0]} leads")
-        if not (np.isfinite(self.fs) and self.fs > 0):
+        if not (isinstance(self.fs, Real) and 0 < self.fs < float("inf")):
             raise DataError(f"{name}: fs must be a positive number of Hz, got {self.fs!r}")
         if self.sex not in ("F", "M", None):
             raise DataError(f"{name}: sex must be 'F', 'M' or None, got {self.sex!r}")
+        loose = [target for target, classes in self.labels.items() if isinstance(classes, str)]
+        if loose:
+            raise DataError(f"{name}: labels are tuples of classes, got {loose[0]}={self.labels[loose[0]]!r}")
         object.__setattr__(self, "signal", signal.astype(np.float32, copy=False))
         object.__setattr__(self, "fs", float(self.fs))
         object.__setattr__(self, "leads", leads)
@@ -123,6 +125,8 @@ class Record:
     def windows(self, seconds: float) -> list[Record]:
         """Consecutive, non-overlapping windows of this length; a shorter rest at the end is left out."""
         length = round(seconds * self.fs)
+        if length < 1:
+            raise DataError(f"record {self.record_id!r}: a window needs at least one sample, got {seconds!r} s at {self.fs:g} Hz")
         return [self.crop(i, i + length) for i in range(0, self.n_samples - length + 1, length)]
 
     def flaws(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 
 import pandas as pd
@@ -20,7 +21,7 @@ def parse_ratio(text: str) -> tuple[float, float, float]:
         parts = [float(part) for part in text.split("/")]
     except ValueError:
         parts = []
-    if len(parts) != 3 or min(parts) < 0 or parts[0] <= 0:
+    if len(parts) != 3 or not all(math.isfinite(part) and part >= 0 for part in parts) or parts[0] == 0:
         raise DataError(f"a split is train/val/test such as 8/1/1, got {text!r}")
     return parts[0] / sum(parts), parts[1] / sum(parts), parts[2] / sum(parts)
 
@@ -36,14 +37,14 @@ def split_by_patient(
     Args:
         patients: Patient of each record.
         ratio: Shares of train, val and test.
-        strata: A group per record, such as its rarest class; a patient belongs to the stratum of the first record.
+        strata: A group per record, such as its rarest class; a patient belongs to the first of them by name.
         seed: Another seed gives another split.
     """
     frame = pd.DataFrame({"patient": list(patients), "stratum": list(strata) if strata is not None else ""})
-    first = frame.drop_duplicates("patient")
+    first = frame.sort_values("stratum", kind="stable").drop_duplicates("patient")
     order = sorted(zip(first["stratum"], first["patient"], strict=True), key=lambda sp: (sp[0], _rank(sp[1], seed)))
     records = frame["patient"].value_counts()
-    total = {name: 0.0 for name in SPLITS}
+    total = dict.fromkeys(SPLITS, 0.0)
     chosen: dict[str, str] = {}
     for _, patient in order:
         dealt = sum(total.values()) + records[patient]

@@ -18,7 +18,7 @@ import pandas as pd
 
 from ecg_core.contracts.draws import record_key
 from ecg_core.data.batch import Batch
-from ecg_core.data.files import read_json
+from ecg_core.data.files import read_json, sha256
 from ecg_core.data.record import Record
 from ecg_core.data.splits import SPLITS, check_no_leak
 from ecg_core.data.table import RecordTable
@@ -27,6 +27,7 @@ from ecg_core.errors import DataError
 __all__ = ["SCHEMA", "Store"]
 
 SCHEMA = 1
+_NEEDED = ("fs", "leads", "n_samples", "pipeline", "windows", "targets", "shards", "table_sha256", "fingerprint")
 
 
 class Store:
@@ -45,20 +46,23 @@ class Store:
             hint = "; the preparation was interrupted, finish it with --resume" if self._partial.exists() else ""
             raise DataError(f"{self.path} is not a prepared store (no store.json){hint or '; make one with `ecg prep`'}")
         try:
-            self.facts: dict[str, Any] = read_json(self.path / "store.json")
-        except ValueError as error:
+            self.facts: dict[str, Any] = dict(read_json(self.path / "store.json"))
+        except (TypeError, ValueError) as error:
             raise DataError(f"{self.path / 'store.json'} is damaged ({error}); prepare the store again") from None
         if self.facts.get("schema") != SCHEMA:
-            raise DataError(f"{self.path} has store schema {self.facts.get('schema')!r}, this version reads {SCHEMA}; prepare it again")
+            found = self.facts.get("schema")
+            raise DataError(f"{self.path} has store schema {found!r}, this version reads {SCHEMA}; prepare it again")
+        absent = [name for name in _NEEDED if name not in self.facts]
+        if absent:
+            raise DataError(f"{self.path / 'store.json'} is damaged (no {', '.join(absent)}); prepare the store again")
         self.fs = float(self.facts["fs"])
         self.leads: tuple[str, ...] = tuple(self.facts["leads"])
         self.n_samples = int(self.facts["n_samples"])
         self.pipeline: list[dict[str, Any]] = self.facts["pipeline"]
-        self.table = RecordTable.read_csv(self.path / "table.csv").frame
-        if len(self.table) != self.facts["windows"]:
-            raise DataError(
-                f"{self.path / 'table.csv'} has {len(self.table)} rows, store.json says {self.facts['windows']}; prepare the store again"
-            )
+        table = self.path / "table.csv"
+        if not table.is_file() or sha256(table) != self.facts["table_sha256"]:
+            raise DataError(f"{table} is missing or was altered since it was written; prepare the store again")
+        self.table = RecordTable.read_csv(table).frame
         check_no_leak(self.table)
 
     @property
@@ -99,7 +103,9 @@ class Store:
             if actual != expected:
                 found = "is missing" if actual < 0 else f"has {actual} bytes instead of {expected}"
                 raise DataError(f"{file} {found}; prepare the store again")
-            shards.append(np.memmap(file, dtype="<i2", mode="r", shape=(entry["windows"], *shape)))
+            # A shard whose recordings were all refused is an empty file, which cannot be mapped.
+            empty = np.empty((0, *shape), dtype="<i2")
+            shards.append(np.memmap(file, dtype="<i2", mode="r", shape=(entry["windows"], *shape)) if expected else empty)
         return shards
 
     @cached_property
@@ -170,15 +176,16 @@ class Store:
 
     def record(self, index: int) -> Record:
         """One window as a record."""
-        row = self.table.iloc[int(index)]
-        patient = row["patient_id"]
+        row = {name: None if _is_nan(value) else value for name, value in self.table.iloc[int(index)].items()}
         return Record(
             signal=self.signals([index])[0],
             fs=self.fs,
             leads=self.leads,
             record_id=str(row["record_id"]),
-            patient_id=None if patient is None or patient != patient else str(patient),
-            labels={name: row[name] for name in self.targets},
+            patient_id=row["patient_id"],
+            age=row["age"],
+            sex=row["sex"],
+            labels={name: self.table[name].iloc[int(index)] for name in self.targets},
             source=str(self.path),
         )
 
@@ -189,18 +196,25 @@ class Store:
             DataError: Names the first window that was altered.
         """
         for number, (shard, row, crc) in enumerate(zip(self.table["shard"], self.table["row"], self.table["crc32"], strict=True)):
-            if zlib.crc32(np.ascontiguousarray(self._shards[shard][row])) != crc:
+            if zlib.crc32(self._shards[shard][row].tobytes()) != crc:
                 name = self.table["record_id"].iloc[number]
-                raise DataError(f"{self.path}: the signal of record {name!r} was altered (CRC-32 differs); prepare the store again")
+                raise DataError(
+                    f"{self.path}: the signal of record {name!r} was altered (CRC-32 differs); prepare the store again"
+                )
         return len(self)
 
     def __repr__(self) -> str:
         counts = self.table["split"].value_counts()
         splits = ", ".join(f"{int(counts.get(name, 0))} {name}" for name in SPLITS)
-        return f"Store({str(self.path)!r}: {len(self)} windows of {self.seconds:g} s at {self.fs:g} Hz, {len(self.leads)} leads; {splits})"
+        windows = f"{len(self)} windows of {self.seconds:g} s at {self.fs:g} Hz, {len(self.leads)} leads"
+        return f"Store({str(self.path)!r}: {windows}; {splits})"
 
     def _labels(self, target: str) -> pd.Series:
         if target not in self.targets:
             known = ", ".join(self.targets) or "none: prepare with --labels FILE"
             raise DataError(f"{self.path} has no target {target!r}; its targets: {known}")
         return self.table[target]
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and value != value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,10 @@ __all__ = ["FACTS", "RecordTable"]
 # Columns with a meaning to the toolkit; every other column of lists is a target (a tuple of classes per record).
 FACTS = ("record_id", "patient_id", "root", "path", "fs", "n_samples", "leads", "age", "sex", "split")
 
+# What a recording states itself; a labels file has no say in these.
+_MEASURED = ("root", "path", "fs", "n_samples", "leads")
+_SEX = {"f": "F", "female": "F", "m": "M", "male": "M"}
+
 
 @dataclass(frozen=True)
 class RecordTable:
@@ -28,7 +33,7 @@ class RecordTable:
         rejects: What was found and refused: columns ``path`` and ``reason``.
 
     Raises:
-        DataError: A required column is absent or a ``record_id`` stands twice.
+        DataError: A required column is absent or a ``record_id`` stands twice (in a table of windows: with the same ``segment``).
     """
 
     frame: pd.DataFrame
@@ -38,7 +43,9 @@ class RecordTable:
         missing = [name for name in ("record_id", "root", "path") if name not in self.frame.columns]
         if missing:
             raise DataError(f"a record table needs the columns record_id, root and path; {', '.join(missing)} is absent")
-        twice = self.frame["record_id"][self.frame["record_id"].duplicated()]
+        # A store's table has a row per window: there a recording may stand once per segment.
+        name = [column for column in ("record_id", "segment") if column in self.frame.columns]
+        twice = self.frame["record_id"][self.frame.duplicated(name)]
         if len(twice):
             raise DataError(f"record_id must be unique; {twice.iloc[0]!r} stands {1 + int((twice == twice.iloc[0]).sum())} times")
 
@@ -64,7 +71,9 @@ class RecordTable:
     def targets(self) -> tuple[str, ...]:
         """Names of the target columns."""
         return tuple(
-            name for name in self.frame.columns if name not in FACTS and self.frame[name].map(lambda v: isinstance(v, tuple)).all()
+            name
+            for name in self.frame.columns
+            if name not in FACTS and self.frame[name].map(lambda v: isinstance(v, tuple)).all()
         )
 
     def with_columns(self, **columns: Any) -> RecordTable:
@@ -75,20 +84,26 @@ class RecordTable:
         """The table with a labels file joined on ``record_id``.
 
         Every other column becomes a fact (``patient_id``, ``age``, ``sex``, ``split``) or a target, whose classes are
-        separated by ``;``. Recordings without a line get empty targets.
+        separated by ``;``. Recordings without a line get empty targets. Columns of what the recordings state themselves
+        (``path``, ``fs``, ``n_samples``, ``leads``) are left aside.
 
         Args:
             labels: Must hold ``record_id``.
             patient: Column that holds the patient; becomes ``patient_id``.
 
         Raises:
-            DataError: A label names a recording that was neither found nor refused, or a column is absent.
+            DataError: A label names a recording that was neither found nor refused, a column is absent, or a line has no
+                ``record_id``, an age that is no number, or a sex that is neither female nor male.
         """
         if "record_id" not in labels.columns:
             raise DataError(f"the labels file needs a column record_id, got {', '.join(map(str, labels.columns))}")
         if patient is not None and patient not in labels.columns:
-            raise DataError(f"the labels file has no column {patient!r} (--patient); it has {', '.join(map(str, labels.columns))}")
-        labels = labels.assign(record_id=labels["record_id"].astype(str))
+            there = ", ".join(map(str, labels.columns))
+            raise DataError(f"the labels file has no column {patient!r} (--patient); it has {there}")
+        nameless = [number for number, name in enumerate(labels["record_id"].tolist(), start=2) if _is_missing(name)]
+        if nameless:
+            raise DataError(f"the labels file has no record_id in line {nameless[0]}; fill it in or remove the line")
+        labels = labels.assign(record_id=pd.Series(labels["record_id"].map(_text), dtype=object, index=labels.index))
         if labels["record_id"].duplicated().any():
             name = labels["record_id"][labels["record_id"].duplicated()].iloc[0]
             raise DataError(f"the labels file has two lines for record {name!r}; keep one")
@@ -102,15 +117,17 @@ class RecordTable:
                 f"{', …' if len(unknown) > 3 else ''}; correct the record_id column or add the recordings"
             )
         if patient is not None and patient != "patient_id":
-            labels = labels.rename(columns={patient: "patient_id"})
-        joined = labels.set_index("record_id").reindex(self.frame["record_id"])
+            labels = labels.drop(columns="patient_id", errors="ignore").rename(columns={patient: "patient_id"})
+        joined = labels.set_index("record_id").reindex(self.frame["record_id"]).drop(columns=list(_MEASURED), errors="ignore")
         added: dict[str, Any] = {}
         for name in joined.columns:
-            values = joined[name].tolist()
+            values = [None if _is_missing(v) else v for v in joined[name].tolist()]
             if name == "age":
-                added[name] = pd.Series([None if _is_missing(v) else float(v) for v in values], dtype="float64")
+                added[name] = pd.Series([_age(v, r) for v, r in zip(values, joined.index, strict=True)], dtype="float64")
+            elif name == "sex":
+                added[name] = pd.Series([_sex(v, r) for v, r in zip(values, joined.index, strict=True)], dtype=object)
             elif name in FACTS:
-                added[name] = pd.Series([None if _is_missing(v) else _plain_id(v) for v in values], dtype=object)
+                added[name] = pd.Series([None if v is None else _text(v) for v in values], dtype=object)
             else:
                 added[name] = pd.Series([_classes(v) for v in values], dtype=object)
         frame = self.frame.reset_index(drop=True).assign(**added)
@@ -128,16 +145,17 @@ class RecordTable:
     @classmethod
     def read_csv(cls, path: str | Path) -> RecordTable:
         """Read what :meth:`to_csv` wrote."""
-        ids = {"record_id": str, "patient_id": object, "split": object, "root": str, "path": str}
-        frame = pd.read_csv(path, dtype=ids, keep_default_na=True)
+        texts = ("record_id", "patient_id", "root", "path", "sex", "split")
+        # Only an empty field is missing: a patient may be called "NA".
+        frame = pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False, na_values=[""])
         for name in frame.columns:
-            values = frame[name].tolist()
-            if any(isinstance(v, str) and v.startswith("[") for v in values) and all(
-                _is_missing(v) or str(v).startswith("[") for v in values
-            ):
-                frame[name] = pd.Series([() if _is_missing(v) else tuple(json.loads(v)) for v in values], dtype=object)
-            elif name in ("patient_id", "split", "sex"):
-                frame[name] = pd.Series([None if _is_missing(v) else str(v) for v in values], dtype=object)
+            values = [None if _is_missing(v) else v for v in frame[name].tolist()]
+            if name in ("root", "path"):
+                frame[name] = pd.Series([v or "" for v in values], dtype=object)
+            elif name in texts:
+                frame[name] = pd.Series(values, dtype=object)
+            elif any(v is not None for v in values) and all(v is None or str(v).startswith("[") for v in values):
+                frame[name] = pd.Series([() if v is None else tuple(json.loads(v)) for v in values], dtype=object)
         return cls(frame)
 
     def to_parquet(self, path: str | Path) -> None:
@@ -172,15 +190,30 @@ def _dtype(values: Sequence[Any]) -> Any:
 
 
 def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and value != value) or value is pd.NA or value == ""
+    if isinstance(value, str):
+        return not value.strip()
+    return value is None or value is pd.NA or (isinstance(value, float) and value != value)
 
 
-def _plain_id(value: Any) -> str:
-    # A patient column with gaps is read as floats: 15709.0 is patient 15709.
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+def _text(value: Any) -> str:
+    # A column of whole numbers with gaps is read, and written, as floats: 15709.0 is patient 15709.
+    return re.sub(r"^(\d+)\.0$", r"\1", str(value).strip())
 
 
 def _classes(value: Any) -> tuple[str, ...]:
-    if _is_missing(value):
-        return ()
-    return tuple(dict.fromkeys(part.strip() for part in str(_plain_id(value)).split(";") if part.strip()))
+    return () if value is None else tuple(dict.fromkeys(part.strip() for part in _text(value).split(";") if part.strip()))
+
+
+def _age(value: Any, record: str) -> float | None:
+    try:
+        return None if value is None else float(value)
+    except ValueError:
+        raise DataError(f"the labels file gives record {record!r} the age {value!r}; an age is a number of years") from None
+
+
+def _sex(value: Any, record: str) -> str | None:
+    if value is None:
+        return None
+    if str(value).strip().casefold() not in _SEX:
+        raise DataError(f"the labels file gives record {record!r} the sex {value!r}; a sex is F, M, female, male, or empty")
+    return _SEX[str(value).strip().casefold()]

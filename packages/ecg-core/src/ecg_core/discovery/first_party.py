@@ -6,7 +6,7 @@ from ecg_core.discovery.names import comparison_key
 
 __all__ = ["shipped_by"]
 
-_NAMES = {
+_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "ecg-backbones": {"backbones": ("resnet18", "vit_tiny", "vit_small"), "heads": ("linear", "mlp")},
     "ecg-preproc": {
         "commands": ("demo",),

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from ecg_core.discovery.metadata import Declaration, Distribution, installed
 from ecg_core.discovery.modules import located
-from ecg_core.discovery.names import comparison_key
+from ecg_core.discovery.names import comparison_key, distribution_key
 
 __all__ = ["FIRST_PARTY", "KINDS", "USABLE", "Component", "Plugin", "PluginIndex", "Status", "get_index"]
 
@@ -81,7 +81,7 @@ class PluginIndex:
             c
             for c in self.components(kind)
             if comparison_key(c.name) == key
-            and (not provider or comparison_key(c.provider) == comparison_key(provider))
+            and (not provider or c.provider == distribution_key(provider))
             and c.status in USABLE
         )
 
@@ -180,7 +180,7 @@ def _is_blocked(provider: str) -> bool:
 
 
 def _listed(value: str) -> set[str]:
-    return {re.sub(r"[-_.]+", "-", part.strip()).lower() for part in value.split(",") if part.strip()}
+    return {distribution_key(part) for part in value.split(",") if part.strip()}
 
 
 def _admits(specifier: str, version: str) -> bool:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import importlib_metadata
 
+from ecg_core.discovery.names import distribution_key
+
 __all__ = ["Declaration", "Distribution", "declared_sections", "installed", "version_of"]
 
 _PREFIX = "ecg_core."
@@ -72,7 +74,7 @@ def installed() -> Iterator[Distribution | tuple[str, str]]:
                 yield where, "its METADATA has no name or version"
                 continue
             yield Distribution(
-                name=re.sub(r"[-_.]+", "-", name[1]).lower(),
+                name=distribution_key(name[1]),
                 version=version[1],
                 location=str(Path(where).resolve().parent),
                 requires_core=core[1].strip().strip("()") if core else None,
@@ -91,7 +93,8 @@ def _distributions() -> Iterator[importlib_metadata.Distribution | tuple[str, st
         try:
             yield from find(importlib_metadata.DistributionFinder.Context())
         except Exception as error:
-            yield f"{type(finder).__module__}.{type(finder).__qualname__}", f"it cannot list distributions ({type(error).__name__}: {error})"
+            where = f"{type(finder).__module__}.{type(finder).__qualname__}"
+            yield where, f"it cannot list distributions ({type(error).__name__}: {error})"
 
 
 def version_of(distribution: str) -> str | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
-__all__ = ["comparison_key", "near_names"]
+__all__ = ["comparison_key", "distribution_key", "near_names"]
 
 _IGNORED = str.maketrans("", "", "-_. ")
 
@@ -13,6 +14,11 @@ _IGNORED = str.maketrans("", "", "-_. ")
 def comparison_key(name: str) -> str:
     """Two names with the same key are the same name: ``MobileNetV3``, ``mobilenet_v3`` and ``mobilenet-v3``."""
     return name.casefold().translate(_IGNORED)
+
+
+def distribution_key(name: str) -> str:
+    """The normalised name of a distribution (PyPA): ``ECG_TCN`` is ``ecg-tcn``, but ``ecgtcn`` is somebody else's."""
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
 def near_names(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar, cast
 from ecg_core.config.configurable import Configurable, Variant
 from ecg_core.discovery.first_party import shipped_by
 from ecg_core.discovery.index import FIRST_PARTY, USABLE, Component, get_index
-from ecg_core.discovery.names import comparison_key, near_names
+from ecg_core.discovery.names import comparison_key, distribution_key, near_names
 from ecg_core.errors import AmbiguousComponentError, ComponentLoadError, ConfigError, UnknownComponentError
 
 __all__ = ["Registry"]
@@ -156,7 +156,7 @@ class Registry(Generic[T]):
             raise self._unknown(name)
         preferred = _preferences().get(comparison_key(name))
         for candidate in candidates:
-            if preferred is not None and comparison_key(candidate.provider) == preferred:
+            if candidate.provider == preferred:
                 return candidate
         local = self._local.get(comparison_key(name))
         if local is not None:
@@ -185,14 +185,17 @@ class Registry(Generic[T]):
         listed = f"Installed {self.kind}: `ecg plugins list --kind {self.kind}`."
         provider, _, plain = name.rpartition(":")
         same = [c for c in get_index().components(self.kind) if comparison_key(c.name) == comparison_key(plain)]
-        broken = [c for c in same if c.status not in USABLE and comparison_key(provider) in ("", comparison_key(c.provider))]
+        broken = [c for c in same if c.status not in USABLE and distribution_key(provider) in ("", c.provider)]
         if broken:
+            c = broken[0]
             return UnknownComponentError(
-                f"{self.kind} '{name}' from {broken[0].provider} {broken[0].version} is {broken[0].status}: {broken[0].detail}. {listed}"
+                f"{self.kind} '{name}' from {c.provider} {c.version} is {c.status}: {c.detail}. {listed}"
             )
         ours = shipped_by(self.kind, name)
         if ours is not None and ours not in get_index().plugins:
-            return UnknownComponentError(f"{_singular(self.kind)} '{name}' is in {ours}, which is not installed: pip install {ours}")
+            return UnknownComponentError(
+                f"{_singular(self.kind)} '{name}' is in {ours}, which is not installed: pip install {ours}"
+            )
         near = [c.qualified for c in same if c.status in USABLE] or near_names(plain, self.names())
         hint = f" Did you mean {', '.join(repr(n) for n in near)}?" if near else ""
         return UnknownComponentError(f"no {_singular(self.kind)} named '{name}'.{hint} {listed}")
@@ -246,7 +249,7 @@ def _identity(cls: Any) -> str:
 
 def _preferences() -> dict[str, str]:
     pairs = (part.partition("=") for part in os.environ.get("ECG_PREFER", "").split(",") if "=" in part)
-    return {comparison_key(name): comparison_key(provider) for name, _, provider in pairs}
+    return {comparison_key(name): distribution_key(provider) for name, _, provider in pairs}
 
 
 def _plain(value: Any, where: str) -> Any:
@@ -265,7 +268,9 @@ def _plain(value: Any, where: str) -> Any:
         return {str(k): _plain(v, f"{where}.{k}") for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(v, f"{where}[{i}]") for i, v in enumerate(value)]
-    raise ConfigError(f"{where}: {type(value).__name__} cannot be written to a configuration; pass numbers, strings, lists or components")
+    raise ConfigError(
+        f"{where}: {type(value).__name__} cannot be written to a configuration; pass numbers, strings, lists or components"
+    )
 
 
 def _kind_of(value: Configurable, where: str) -> str:

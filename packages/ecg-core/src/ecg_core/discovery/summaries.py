@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from ecg_core.discovery.index import Component
@@ -28,7 +28,7 @@ def summary(component: Component) -> str:
     return ""
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parsed(file: str) -> ast.Module | None:
     try:
         return ast.parse(Path(file).read_text(encoding="utf-8"))

@@ -63,7 +63,10 @@ class SignalContract:
             if mine != theirs:
                 raise RunError(f"{who} was trained with {word} {mine}, {store.path} has {theirs}; prepare the data with {option}")
         if list(map(dict, self.pipeline)) != list(map(dict, store.pipeline)):
-            raise RunError(f"{who} was trained on another preprocessing pipeline than {store.path} holds; prepare the data with the same --pipeline")
+            raise RunError(
+                f"{who} was trained on another preprocessing pipeline than {store.path} holds; "
+                "prepare the data with the same --pipeline"
+            )
 
     def chain(self) -> Compose:
         """The pipeline, built."""
@@ -139,7 +142,11 @@ def save_model(folder: Path, name: str, module: nn.Module, *, kind: str, signal:
             "versions": {"ecg-core": __version__, "torch": torch.__version__},
             "signal": signal.to_dict(),
             **facts,
-            "weights": {"file": weights.name, "sha256": sha256(weights), "parameters": sum(p.numel() for p in module.parameters())},
+            "weights": {
+                "file": weights.name,
+                "sha256": sha256(weights),
+                "parameters": sum(p.numel() for p in module.parameters()),
+            },
         },
     )
     return card
@@ -193,10 +200,10 @@ def _install_line(provenance: Sequence[Mapping[str, str]]) -> str:
         if part["name"] not in Registry._all[part["kind"]]:
             provider, version = part["provider"], part["version"]
             if provider == "this process":
-                return f"the {part['kind']} component '{part['name']}' was registered by {part['target']}; import that module first"
+                return (
+                    f"the {part['kind']} component '{part['name']}' was registered by {part['target']}; import that module first"
+                )
             major, minor = (version.split(".") + ["0"])[:2]
             upper = f"{major}.{int(minor) + 1}" if minor.isdigit() else major
-            return (
-                f"built with {provider} {version}, which is not installed: pip install '{provider}>={major}.{minor},<{upper}'"
-            )
+            return f"built with {provider} {version}, which is not installed: pip install '{provider}>={major}.{minor},<{upper}'"
     return ""

@@ -50,7 +50,9 @@ class Checkpoint:
         for key, value in tensors.items():
             parameter, _, name = key.partition(".")
             state.setdefault(int(parameter), {})[name] = value
-        groups = [{k: tuple(v) if isinstance(v, list) and k == "betas" else v for k, v in g.items()} for g in self.state["groups"]]
+        groups = [
+            {k: tuple(v) if isinstance(v, list) and k == "betas" else v for k, v in g.items()} for g in self.state["groups"]
+        ]
         optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
@@ -125,5 +127,7 @@ def _read(path: Path) -> Checkpoint:
         sums = state["sha256"]
     except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"{path / 'state.json'} is damaged ({type(error).__name__})") from None
-    tensors = [load_tensors(path / f"{name}.safetensors", expected=sums[f"{name}.safetensors"]) for name in ("learner", "optimizer")]
+    tensors = [
+        load_tensors(path / f"{name}.safetensors", expected=sums[f"{name}.safetensors"]) for name in ("learner", "optimizer")
+    ]
     return Checkpoint(path, state, *tensors)

@@ -43,7 +43,9 @@ class ClassificationTask(Task):
     ) -> None:
         super().__init__()
         if head.classes != len(classes):
-            raise ConfigError(f"the head gives {head.classes} scores for {len(classes)} classes; build it with classes={len(classes)}")
+            raise ConfigError(
+                f"the head gives {head.classes} scores for {len(classes)} classes; build it with classes={len(classes)}"
+            )
         if problem not in ("multi_label", "multi_class"):
             raise ConfigError(f"problem must be multi_label or multi_class, got {problem!r}")
         self.backbone = backbone

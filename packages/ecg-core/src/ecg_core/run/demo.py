@@ -9,7 +9,9 @@ from ecg_core.discovery.registries import COMMANDS
 __all__ = ["demo"]
 
 
-def demo(out: str | Path, *, records: int = 400, seconds: float = 10.0, fs: float = 500.0, seed: int = 0, force: bool = False) -> Path:
+def demo(
+    out: str | Path, *, records: int = 400, seconds: float = 10.0, fs: float = 500.0, seed: int = 0, force: bool = False
+) -> Path:
     """Write synthetic 12-lead ECGs as WFDB records with ``labels.csv``, offline.
 
     Args:

@@ -77,9 +77,14 @@ class RunDirectory:
             found = cls(path)
             for word in ("kind", "config", "settings", *facts):
                 if _normal(found.facts.get(word)) != _normal(wanted[word]):
-                    raise RunError(f"{path} was started with another {word}; resume with the same command, or start again with --force")
+                    raise RunError(
+                        f"{path} was started with another {word}; resume with the same command, or start again with --force"
+                    )
             if found.facts["data"]["fingerprint"] != store.fingerprint:
-                raise RunError(f"{store.path} is not the data {path} was started with; resume with the same data, or start again with --force")
+                raise RunError(
+                    f"{store.path} is not the data {path} was started with; "
+                    "resume with the same data, or start again with --force"
+                )
             return found
         if force:
             _clear(path)
@@ -110,14 +115,24 @@ class RunDirectory:
 
 
 def _normal(value: Any) -> Any:
-    return [_normal(v) for v in value] if isinstance(value, (list, tuple)) else (
-        {k: _normal(v) for k, v in value.items()} if isinstance(value, Mapping) else value
+    return (
+        [_normal(v) for v in value]
+        if isinstance(value, (list, tuple))
+        else ({k: _normal(v) for k, v in value.items()} if isinstance(value, Mapping) else value)
     )
 
 
 def _clear(path: Path) -> None:
     """Remove what a run writes, and only that."""
-    for pattern in ("run.json", "metrics.jsonl", "backbone.*", "model.*", "evaluation-*.json", "predictions-*.csv", "report*.html"):
+    for pattern in (
+        "run.json",
+        "metrics.jsonl",
+        "backbone.*",
+        "model.*",
+        "evaluation-*.json",
+        "predictions-*.csv",
+        "report*.html",
+    ):
         for file in path.glob(pattern):
             file.unlink()
     for checkpoint in path.glob("checkpoints/step-*"):

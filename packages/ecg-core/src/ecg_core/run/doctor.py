@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
-import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,10 +48,10 @@ def doctor() -> list[Diagnostic]:
     found += _devices()
     for component in index.components():
         if component.status != "ok":
-            found.append(Diagnostic("problem", f"{component.qualified} ({component.kind}): {component.status}, {component.detail}"))
+            found.append(
+                Diagnostic("problem", f"{component.qualified} ({component.kind}): {component.status}, {component.detail}")
+            )
     found += [Diagnostic("problem", problem) for problem in index.problems]
-    if sys.version_info < (3, 11):
-        found.append(Diagnostic("problem", "Python 3.11 or newer is needed"))
     return found
 
 

@@ -78,9 +78,7 @@ def evaluate(
     facts = {"run": str(directory.path), "data": store.fingerprint, "split": split, "target": target}
     write_json(directory.path / f"evaluation-{split}.json", {**facts, **evaluation.to_dict()})
     predictions = pd.DataFrame({"record_id": names, **{c: scores[:, i] for i, c in enumerate(task.classes)}})
-    write_atomic(
-        directory.path / f"predictions-{split}.csv", lambda p: predictions.to_csv(p, index=False, float_format="%.6f")
-    )
+    write_atomic(directory.path / f"predictions-{split}.csv", lambda p: predictions.to_csv(p, index=False, float_format="%.6f"))
     if html is not None:
         write_report(
             Path(html),
@@ -100,6 +98,7 @@ def evaluate(
 
 def _facts(directory: RunDirectory, store: Store, task: Task, split: str) -> dict[str, str]:
     facts = directory.facts
+    best = facts.get("best_epoch") or "–"
     counts = {name: len(store.indices(name, target=facts["target"])) for name in ("train", "val", "test")}
     patients = store.facts["patients"]
     backbone = facts["config"]["backbone"]["name"]
@@ -108,7 +107,7 @@ def _facts(directory: RunDirectory, store: Store, task: Task, split: str) -> dic
     return {
         "Question": f"{facts['target']}: {', '.join(task.classes)}",
         "Backbone": f"{backbone}, {sum(p.numel() for p in task.backbone.parameters()):,} parameters, {source}",
-        "Training": f"{facts['mode']}, {facts.get('epochs', '?')} epochs, best on validation patients: epoch {facts.get('best_epoch') or '–'}",
+        "Training": f"{facts['mode']}, {facts.get('epochs', '?')} epochs, best on validation patients: epoch {best}",
         "Recordings": f"{store.facts['recordings']:,} usable from {store.facts['source']}; {store.facts['rejects']:,} refused",
         "Patients": f"{patients:,}" if patients else "unknown: every recording counts as its own patient",
         "Labelled windows": f"{counts['train']:,} train, {counts['val']:,} val, {counts['test']:,} test (this page: {split})",
@@ -125,7 +124,9 @@ def _data_card(store: Store) -> dict[str, str]:
 
 def _title(directory: RunDirectory) -> str:
     facts = directory.facts
-    start = "pre-trained" if facts.get("source") else ("random encoder, frozen" if facts.get("mode") == "linear" else "from scratch")
+    start = (
+        "pre-trained" if facts.get("source") else ("random encoder, frozen" if facts.get("mode") == "linear" else "from scratch")
+    )
     return f"{directory.path.name} ({start}, {facts.get('mode')})"
 
 
@@ -136,7 +137,9 @@ def _evaluated(run: str | Path, split: str, here: dict[str, str]) -> Evaluation:
     stored = read_json(file)
     for word in ("data", "target"):
         if stored[word] != here[word]:
-            raise RunError(f"{run} was evaluated on another {word}, so its numbers cannot stand beside these; evaluate it on the same store")
+            raise RunError(
+                f"{run} was evaluated on another {word}, so its numbers cannot stand beside these; evaluate it on the same store"
+            )
     return Evaluation.from_dict(stored)
 
 

@@ -97,7 +97,13 @@ def finetune(
     if len(classes) < 2:
         raise DataError(f"target {target!r} has {len(classes)} class(es) in the training split; at least two are needed")
     settings = Settings.from_recipe(
-        _RECIPES[mode], lr=lr, batch_size=batch_size, epochs=epochs or _EPOCHS[mode], precision=precision, device=device, seed=seed
+        _RECIPES[mode],
+        lr=lr,
+        batch_size=batch_size,
+        epochs=epochs or _EPOCHS[mode],
+        precision=precision,
+        device=device,
+        seed=seed,
     ).resolved()
     head = head or {"name": "linear", "normalise": mode == "linear"}
     task = build_task(store, source, backbone, head, classes, problem, augment, seed=seed).to(settings.device)
@@ -116,8 +122,8 @@ def finetune(
     )
     learner: Task | FrozenProbe
     if mode == "linear":
-        learner = FrozenProbe.of(task, store, target, train, val, device=settings.device)
-        batches = Batches(range(len(train)), batch_size, lambda chosen, epoch: learner.batch(chosen), seed=seed)
+        learner = probe = FrozenProbe.of(task, store, target, train, val, device=settings.device)
+        batches = Batches(range(len(train)), batch_size, lambda chosen, epoch: probe.batch(chosen), seed=seed)
     else:
         learner = task
         batches = store_batches(store, train, batch_size, device=settings.device, seed=seed, target=target, classes=classes)
@@ -161,7 +167,9 @@ def build_task(
     """The backbone of ``source`` (or a new one) under a new head, every size known."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        body = _pretrained(Path(source), store) if source is not None else BACKBONES.build(backbone or "", in_leads=len(store.leads))
+        body = (
+            _pretrained(Path(source), store) if source is not None else BACKBONES.build(backbone or "", in_leads=len(store.leads))
+        )
         chain = Compose.from_config(augment) if augment else None
         task = ClassificationTask(body, HEADS.build(head, classes=len(classes)), classes=classes, problem=problem, augment=chain)
     return materialize(task, torch.zeros(2, len(store.leads), store.n_samples), seed=seed)
@@ -173,5 +181,7 @@ def _pretrained(source: Path, store: Store) -> Backbone:
     module = card.build()
     found = module.backbone if isinstance(module, Task) else module
     if not isinstance(found, Backbone):
-        raise RunError(f"{source} holds a {type(found).__name__}, not a backbone; give the --out of `ecg pretrain` or `ecg finetune`")
+        raise RunError(
+            f"{source} holds a {type(found).__name__}, not a backbone; give the --out of `ecg pretrain` or `ecg finetune`"
+        )
     return found

@@ -84,7 +84,9 @@ def load_task(run: str | Path) -> tuple[Task, SignalContract]:
     """The task of a fine-tuning run and the signal it expects."""
     loaded = load(run)
     if not isinstance(loaded.module, Task):
-        raise RunError(f"{run} holds a pre-trained backbone, which answers no question yet; run `ecg finetune … --from {run}` first")
+        raise RunError(
+            f"{run} holds a pre-trained backbone, which answers no question yet; run `ecg finetune … --from {run}` first"
+        )
     return loaded.module, loaded.signal
 
 

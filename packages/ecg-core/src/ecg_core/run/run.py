@@ -140,7 +140,10 @@ class Run:
             losses: Losses = self.learner.loss(batch)  # type: ignore[operator]
         value = float(losses.total.detach())
         if not math.isfinite(value):
-            raise RunError(f"the loss became {value} at step {step + 1}; lower the learning rate (lr={self.settings.lr:g}) or look at the data")
+            raise RunError(
+                f"the loss became {value} at step {step + 1}; "
+                f"lower the learning rate (lr={self.settings.lr:g}) or look at the data"
+            )
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()
         if self.settings.clip is not None:

@@ -18,7 +18,10 @@ def score_windows(task: Task, store: Store, indices: np.ndarray, device: str = "
     """Probabilities, ``(windows, classes)`` float64, in evaluation mode; the task's mode is put back."""
     was_training = task.training
     task.eval()
-    parts = [task.predict(store.batch(indices[i : i + batch_size]).to(device)).cpu().numpy() for i in range(0, len(indices), batch_size)]
+    parts = [
+        task.predict(store.batch(indices[i : i + batch_size]).to(device)).cpu().numpy()
+        for i in range(0, len(indices), batch_size)
+    ]
     task.train(was_training)
     return np.concatenate(parts).astype(np.float64) if parts else np.zeros((0, len(task.classes)))
 

@@ -184,7 +184,5 @@ def _step(method: SSLMethod, example: Example, seed: int) -> None:
     with torch.no_grad():
         for parameter in method.parameters():
             if parameter.grad is not None:
-                parameter -= 1e-3 * parameter.grad
+                parameter.sub_(1e-3 * parameter.grad)
     method.after_step()
-
-

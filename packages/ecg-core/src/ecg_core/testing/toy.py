@@ -29,7 +29,14 @@ def toy_signal(records: int = 4, leads: int = 12, samples: int = 500, *, fs: flo
 
 
 def toy_batch(
-    records: int = 4, leads: int = 12, samples: int = 500, *, fs: float = 100.0, seed: int = 0, classes: int = 0, torch: bool = True
+    records: int = 4,
+    leads: int = 12,
+    samples: int = 500,
+    *,
+    fs: float = 100.0,
+    seed: int = 0,
+    classes: int = 0,
+    torch: bool = True,
 ) -> Batch:
     """A batch of toy ECGs with patients (two records each), segments and, with ``classes``, random multi-label targets."""
     rng = np.random.default_rng(seed + 1)

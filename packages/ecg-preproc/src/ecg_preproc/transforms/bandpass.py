@@ -6,6 +6,7 @@ in the frequency domain, so it is the same at every sampling frequency and never
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -57,5 +58,5 @@ class BandPass(Transform):
     def _check(self, fs: float) -> None:
         low, high = self.low, self.high
         edges = [edge for edge in (0.0, low, high, fs / 2) if edge is not None]
-        if not all(a < b for a, b in zip(edges, edges[1:], strict=False)):
+        if not all(a < b for a, b in pairwise(edges)):
             raise ValueError(f"frequency must satisfy 0 < low < high < fs / 2 = {fs / 2:g} Hz, got ({low}, {high})")

@@ -66,7 +66,7 @@ class Resample(Transform):
         xp = namespace(x)
         ratio = self._ratio(fs)
         if ratio == 1:
-            return xp.asarray(x, copy=True)
+            return xp.astype(x, x.dtype, copy=True)
         n, wanted = x.shape[-1], self.output_length(x.shape[-1], fs)
         length = fast_length(n + max(1, round(_SECONDS * fs)), multiple=ratio.denominator)
         new_length = length * ratio.numerator // ratio.denominator
@@ -80,7 +80,7 @@ class Resample(Transform):
     def _ratio(self, fs: float) -> Fraction:
         ratio = Fraction(self.fs).limit_denominator(10_000) / Fraction(fs).limit_denominator(10_000)
         if ratio.denominator > 100_000 or ratio.numerator > 100_000:
-            raise ValueError(f"cannot resample {fs:g} Hz to {self.fs:g} Hz exactly; round the sampling frequencies to 0.01 Hz")
+            raise ValueError(f"cannot resample {fs} Hz to {self.fs} Hz exactly; round the sampling frequencies to 0.01 Hz")
         return ratio
 
 

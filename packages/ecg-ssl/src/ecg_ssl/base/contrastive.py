@@ -47,4 +47,4 @@ class BaseContrastiveLearner(SSLMethod):
         """
         x = torch.cat([view.signal for view in views])
         projections = self.projector(self.backbone.pool(self.backbone.forward_features(x)))
-        return projections.chunk(len(views))  # type: ignore[no-any-return]
+        return projections.chunk(len(views))

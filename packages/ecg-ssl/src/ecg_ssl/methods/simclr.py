@@ -17,6 +17,7 @@ import torch.nn.functional as F
 
 from ecg_core.contracts.backbone import Backbone
 from ecg_core.contracts.losses import Losses
+from ecg_core.contracts.recipe import Recipe
 from ecg_core.contracts.transform import Transform
 from ecg_core.data.batch import Batch
 from ecg_ssl.base.contrastive import BaseContrastiveLearner
@@ -59,6 +60,9 @@ class SimCLR(BaseContrastiveLearner):
         projector = ProjectionHead(backbone.out_channels, hidden=hidden or backbone.out_channels, width=width)
         super().__init__(backbone, augment=[*crop, *augment], projector=projector)
         self.temperature = temperature
+
+    # Adam, as on ECGs (Mehari and Strodthoff 2022); the large-batch LARS schedule of the first paper is for images.
+    recipe = Recipe(lr=1e-3, lr_batch=0, weight_decay=1e-4, warmup=0.1)
 
     @classmethod
     def conformance_params(cls) -> dict[str, Any]:

@@ -1,0 +1,136 @@
+"""BandPass: the gain it promises is the gain a tone meets, without delay, at every sampling frequency."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.signal import butter, sosfiltfilt
+
+from ecg_preproc.transforms.bandpass import BandPass
+
+ALL_FS = (100, 128, 250, 257, 360, 500, 1000)
+
+
+def tone(frequency, fs, seconds=20.0, phase=0.3):
+    return np.sin(2 * np.pi * frequency * np.arange(round(seconds * fs)) / fs + phase)[None]
+
+
+def interior(x, fs, seconds=4.0):
+    return x[..., round(seconds * fs) : -round(seconds * fs)]
+
+
+def amplitude(x, frequency, fs):
+    """Of a tone, by projection on sine and cosine over the interior."""
+    time = np.arange(x.shape[-1]) / fs
+    return 2 * abs(interior(x * np.exp(-2j * np.pi * frequency * time), fs).mean())
+
+
+def test_the_gain_at_both_edges_is_one_half():
+    f = np.array([0.5, 40.0])
+    for order in (1, 2, 3, 8):
+        # the other edge is far away: at 40 Hz the high-pass at 0.5 Hz passes 1 - 80^-2n, at worst 1.6e-4 below one
+        assert BandPass(order=order).frequency_response(f, 500) == pytest.approx(0.5, rel=2e-4)
+        assert BandPass(low=None, order=order).frequency_response(f[1:], 500) == pytest.approx(0.5, rel=1e-12)
+        assert BandPass(high=None, order=order).frequency_response(f[:1], 500) == pytest.approx(0.5, rel=1e-12)
+
+
+@pytest.mark.parametrize("fs", ALL_FS)
+@pytest.mark.parametrize("frequency", [5.0, 10.0, 40.0, 45.0])
+def test_a_tone_meets_the_gain_that_is_promised_at_every_fs(fs, frequency):
+    bandpass = BandPass(low=0.5, high=40.0)
+    found = amplitude(bandpass(tone(frequency, fs), fs=fs), frequency, fs)
+    assert found == pytest.approx(bandpass.frequency_response(np.array([frequency]), fs)[0], abs=2e-3)
+
+
+def test_a_60_hz_tone_is_gone_and_a_10_hz_tone_untouched():
+    bandpass = BandPass(low=0.5, high=40.0, order=6)
+    mains, wave = tone(60, 500), tone(10, 500)
+    # Butterworth's gain forwards and backwards at 60 Hz: 1 / (1 + 1.5^12) = 0.0077
+    assert amplitude(bandpass(mains, fs=500), 60, 500) == pytest.approx(1 / (1 + 1.5**12), rel=0.01)
+    assert np.abs(interior(bandpass(wave, fs=500) - wave, 500)).max() < 1e-3
+    assert np.abs(interior(BandPass(high=15.0)(mains, fs=500), 500)).max() < 1e-3
+
+
+def test_a_constant_is_gone_and_without_a_lower_edge_it_stays():
+    x = np.full((2, 5000), 1.5)
+    assert np.abs(BandPass()(x, fs=500)).max() < 1e-12
+    assert BandPass(low=None)(x, fs=500) == pytest.approx(1.5, abs=1e-12)
+
+
+def test_there_is_no_delay():
+    pulse = np.exp(-0.5 * ((np.arange(5000) - 2500) / 10) ** 2)[None]
+    out = BandPass()(pulse, fs=500)[0]
+    assert np.argmax(out) == 2500
+    np.testing.assert_allclose(out[2500:4500], out[2500:500:-1], atol=1e-9)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**31), st.floats(-3, 3), st.floats(-3, 3))
+def test_it_is_linear(seed, a, b):
+    x, y = np.random.default_rng(seed).normal(size=(2, 1, 700))
+    bandpass = BandPass()
+    np.testing.assert_allclose(bandpass(a * x + b * y, fs=250), a * bandpass(x, fs=250) + b * bandpass(y, fs=250), atol=1e-10)
+
+
+@pytest.mark.parametrize("fs", [250, 360, 500])
+def test_scipys_filter_run_forwards_and_backwards_agrees_in_the_interior(fs):
+    x = np.random.default_rng(0).normal(size=(3, 20 * fs))
+    both = sosfiltfilt(butter(3, 0.5, "high", fs=fs, output="sos"), x)
+    both = sosfiltfilt(butter(3, 40, "low", fs=fs, output="sos"), both)
+    ours = interior(BandPass(low=0.5, high=40.0)(x, fs=fs), fs)
+    # theirs is warped by the bilinear transform, so the upper edges differ a little, the less the higher fs is
+    assert np.sqrt(np.mean((ours - interior(both, fs)) ** 2)) < 0.05 * ours.std()
+    assert np.corrcoef(ours.ravel(), interior(both, fs).ravel())[0, 1] > 0.998
+
+
+@pytest.mark.parametrize("drift", [None, (0.02, 0.1), (0.1, 0.15), (0.05, 0.3)], ids=str)
+def test_the_ends_of_a_cut_recording_err_less_than_scipys_do(drift):
+    fs, rng = 250, np.random.default_rng(1)
+    time, middle = np.arange(60 * fs) / fs, slice(25 * fs, 35 * fs)  # 25 s from either end: no edge reaches the middle
+    edge = np.r_[0 : fs // 2, 10 * fs - fs // 2 : 10 * fs]
+    sos = butter(3, [0.5, 40], "band", fs=fs, output="sos")
+    ours, theirs = [], []
+    for _ in range(40):
+        period = rng.uniform(0.6, 1.1)
+        x = np.exp(-0.5 * (((time + rng.uniform(0, period)) % period - 0.3) / 0.012) ** 2) + 0.02 * rng.normal(size=time.size)
+        for _ in range(3 if drift else 0):
+            x += rng.uniform(0.1, 0.4) * np.sin(2 * np.pi * rng.uniform(*drift) * time + rng.uniform(0, 6.28))
+        cut = x[None, middle]
+        ours.append(np.abs(BandPass()(cut, fs=fs) - BandPass()(x[None], fs=fs)[:, middle])[:, edge].mean())
+        theirs.append(np.abs(sosfiltfilt(sos, cut) - sosfiltfilt(sos, x[None])[:, middle])[:, edge].mean())
+    assert np.mean(ours) < np.mean(theirs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fs", "said"),
+    [
+        ({"low": 0.5, "high": 300.0}, 500, r"frequency must satisfy 0 < low < high < fs / 2 = 250 Hz, got \(0.5, 300.0\)"),
+        ({"low": 40.0, "high": 0.5}, 500, r"got \(40.0, 0.5\)"),
+        ({"low": 5.0, "high": 5.0}, 500, r"got \(5.0, 5.0\)"),
+        ({"low": 0.0, "high": 40.0}, 500, r"got \(0.0, 40.0\)"),
+        ({"low": -1.0, "high": None}, 500, r"got \(-1.0, None\)"),
+        ({"low": None, "high": 250.0}, 500, r"got \(None, 250.0\)"),
+        ({"low": float("nan"), "high": 40.0}, 500, r"got \(nan, 40.0\)"),
+    ],
+)
+def test_edges_that_cannot_be_are_one_clear_error(arguments, fs, said):
+    with pytest.raises(ValueError, match=said):
+        BandPass(**arguments)(np.zeros((1, 100)), fs=fs)
+
+
+def test_wrong_arguments_are_refused_when_it_is_made():
+    with pytest.raises(ValueError, match=r"a band-pass needs an edge: give low=…, high=… \(Hz\) or both"):
+        BandPass(low=None, high=None)
+    with pytest.raises(ValueError, match="order must be at least 1, got 0"):
+        BandPass(order=0)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'lowcutt'"):
+        BandPass(lowcutt=3)
+
+
+def test_amplitudes_far_from_one_keep_their_precision():
+    x = np.random.default_rng(0).normal(size=(1, 2000))
+    expected = BandPass()(x, fs=250)
+    for scale in (1e-20, 1e-6, 1e6, 1e20):
+        np.testing.assert_allclose(BandPass()((x * scale).astype(np.float32), fs=250) / scale, expected, atol=2e-6)
