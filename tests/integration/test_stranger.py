@@ -1,7 +1,8 @@
-"""A backbone in a package of its own, installed by pip, goes the whole road without any change here."""
+"""The README's plugin, installed by pip as a package of its own, goes the whole road without any change here."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -10,15 +11,21 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
+_spec = importlib.util.spec_from_file_location("readme", Path(__file__).with_name("readme.py"))
+_readme = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_readme)
+readme_files = _readme.readme_files
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder into which the stranger's package was installed."""
-    folder = tmp_path_factory.mktemp("site")
+    """A folder into which the README's ``ecg-tiny`` was installed."""
+    folder, source = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("source")
+    for name, text in readme_files("ecg-tiny/").items():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(text, encoding="utf-8")
     pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", "--target", str(folder)]
-    subprocess.run([*pip, str(HERE / "third_party")], check=True)
+    subprocess.run([*pip, str(source / "ecg-tiny")], check=True)
     return folder
 
 
@@ -38,7 +45,7 @@ def stranger(site: Path):
 def test_it_is_listed_with_its_provider(stranger) -> None:
     index = json.loads(stranger("-m", "ecg_core", "plugins", "list", "--json", "--kind", "backbones").stdout)
     shipped = {c["name"]: (p["name"], p["version"], c["status"]) for p in index["plugins"] for c in p["components"]}
-    assert shipped["tiny"] == ("ecg-tiny", "0.3.1", "ok")
+    assert shipped["tiny"] == ("ecg-tiny", "0.1.0", "ok")
 
 
 def test_it_is_pretrained_finetuned_evaluated_and_explained(stranger, store: Path, wfdb_folder: Path, tmp_path: Path) -> None:
@@ -64,7 +71,7 @@ def test_it_is_pretrained_finetuned_evaluated_and_explained(stranger, store: Pat
     stranger(*ecg, "explain", tmp_path / "f", wfdb_folder / "r00002", "-o", tmp_path / "x.png")
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
     card = json.loads((tmp_path / "f" / "model.json").read_text(encoding="utf-8"))
-    assert {"kind": "backbones", "name": "tiny", "provider": "ecg-tiny", "version": "0.3.1", "target": "ecg_tiny:Tiny"} in card[
+    assert {"kind": "backbones", "name": "tiny", "provider": "ecg-tiny", "version": "0.1.0", "target": "ecg_tiny:Tiny"} in card[
         "provenance"
     ]
 
@@ -84,4 +91,4 @@ def test_a_model_whose_package_is_gone_gives_the_install_line(
     stranger("-m", "ecg_core", "finetune", store, *words, "--out", tmp_path / "f")
     said = ecg("predict", tmp_path / "f", wfdb_folder)  # this process does not have the stranger's package
     assert said.code == 2
-    assert "built with ecg-tiny 0.3.1, which is not installed: pip install 'ecg-tiny>=0.3,<0.4'" in said.error
+    assert "built with ecg-tiny 0.1.0, which is not installed: pip install 'ecg-tiny>=0.1,<0.2'" in said.error

@@ -21,7 +21,12 @@ __all__ = [
     "missing_extra",
 ]
 
-_EXTRAS = {"torch": "ecg-core[torch]", "safetensors": "ecg-core[torch]", "matplotlib": "ecg-core[plots]", "pytest": "ecg-core[testing]"}
+_EXTRAS = {
+    "torch": "ecg-core[torch]",
+    "safetensors": "ecg-core[torch]",
+    "matplotlib": "ecg-core[plots]",
+    "pytest": "ecg-core[testing]",
+}
 
 
 class ECGError(Exception):

@@ -16,7 +16,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 def tell(text: str) -> None:
     """Print a line as it is."""
-    console.print(text, markup=False)
+    console.print(text, markup=False, emoji=False)
 
 
 def next_command(*commands: str) -> None:

@@ -162,5 +162,3 @@ def _placed(x: Any, index: Any, values: Any) -> Any:
     rest = xp.astype(x, x.dtype, copy=True)
     rest[index] = values
     return rest
-
-

@@ -180,9 +180,7 @@ def prepare(
     return Store(out)
 
 
-def prepared_windows(
-    record: Record, *, pipeline: Compose, leads: Sequence[str], fs: float, length: int
-) -> list[Record]:
+def prepared_windows(record: Record, *, pipeline: Compose, leads: Sequence[str], fs: float, length: int) -> list[Record]:
     """The windows of one recording as a store would hold them (before the rounding to int16).
 
     Raises:
@@ -262,9 +260,7 @@ def _start(partial: Path, plan: Mapping[str, Any], *, resume: bool) -> None:
     file = partial / "plan.json"
     if resume and file.is_file():
         if read_json(file) != plan:
-            raise DataError(
-                f"{partial} was started with other settings or other recordings; run without --resume to start again"
-            )
+            raise DataError(f"{partial} was started with other settings or other recordings; run without --resume to start again")
         for stray in (partial / "shards").glob(".*.tmp"):
             stray.unlink()
         return

@@ -80,9 +80,7 @@ class PluginIndex:
         return tuple(
             c
             for c in self.components(kind)
-            if comparison_key(c.name) == key
-            and (not provider or c.provider == distribution_key(provider))
-            and c.status in USABLE
+            if comparison_key(c.name) == key and (not provider or c.provider == distribution_key(provider)) and c.status in USABLE
         )
 
     def to_dict(self) -> dict[str, Any]:
