@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecg_core.data import prepare as prepare_module
+from ecg_core.data import shards as shards_module
+from ecg_core.data.prepare import prepare as prepare_store
 from ecg_core.data.reader import Reader
 from ecg_core.data.record import Record
 from ecg_core.data.table import RecordTable
@@ -48,7 +49,7 @@ class ToyReader(Reader):
 @pytest.fixture(autouse=True)
 def toy_reader(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[ToyReader]]:
     """Registered as ``toy`` during a test; four recordings make a shard."""
-    monkeypatch.setattr(prepare_module, "_SHARD", 4)
+    monkeypatch.setattr(shards_module, "_SHARD", 4)
     monkeypatch.setattr(ToyReader, "reads", [])
     monkeypatch.setattr(ToyReader, "stop_after", None)
     with READERS.isolated(), TRANSFORMS.isolated():
@@ -72,7 +73,7 @@ def prepare(source: Path, tmp_path: Path) -> Callable:
     """``prepare`` with the settings of these tests: windows of 1 s, nothing filtered."""
 
     def run(out="store", **settings):
-        return prepare_module.prepare(
+        return prepare_store(
             source,
             tmp_path / out,
             **{"fs": 100, "seconds": 1.0, "leads": ("I", "II"), "pipeline": [], "reader": "toy", **settings},

@@ -12,6 +12,7 @@ import pytest
 
 from ecg_core.contracts.transform import RandomTransform, Transform
 from ecg_core.data import prepare as prepare_module
+from ecg_core.data.source import choose_reader
 from ecg_core.data.store import Store
 from ecg_core.discovery.registries import READERS, TRANSFORMS
 from ecg_core.errors import DataError, LeakError, OutputExistsError
@@ -267,7 +268,7 @@ def test_a_pipeline_that_changes_length_rate_or_makes_nan_refuses_every_recordin
 def test_the_reader_is_found_by_the_layout_and_a_broken_plugin_does_not_matter(source, toy_reader, monkeypatch):
     from ecg_core.errors import ComponentLoadError
 
-    assert isinstance(prepare_module.choose_reader(source), toy_reader)
+    assert isinstance(choose_reader(source), toy_reader)
     build = READERS.build
 
     def build_or_break(name, **arguments):
@@ -277,11 +278,11 @@ def test_the_reader_is_found_by_the_layout_and_a_broken_plugin_does_not_matter(s
 
     monkeypatch.setattr(READERS, "build", build_or_break)
     monkeypatch.setattr(READERS, "names", lambda: ["broken", "toy"])
-    assert isinstance(prepare_module.choose_reader(source), toy_reader)
+    assert isinstance(choose_reader(source), toy_reader)
     with pytest.raises(
         DataError, match=r"no reader recognises .*/; expected|no reader recognises .* readers 'broken' failed to import"
     ):
-        prepare_module.choose_reader(source.parent)
+        choose_reader(source.parent)
 
 
 def test_a_folder_that_does_not_exist_is_one_clear_error(tmp_path):

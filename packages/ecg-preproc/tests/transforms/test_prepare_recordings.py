@@ -12,9 +12,10 @@ import pytest
 
 from ecg_core.contracts.compose import Compose
 from ecg_core.data.leads import STANDARD_12
-from ecg_core.data.prepare import default_pipeline, prepare
+from ecg_core.data.prepare import prepare
 from ecg_core.data.record import Record
 from ecg_core.data.store import Store
+from ecg_core.data.windows import default_pipeline
 from ecg_core.errors import DataError
 from ecg_preproc.readers.write import write_record
 
@@ -96,7 +97,7 @@ def test_unfit_recordings_are_refused_each_with_its_reason(folder, tmp_path):
 
 
 def test_two_processes_make_the_same_bytes_as_one(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("ecg_core.data.prepare._SHARD", 8)
+    monkeypatch.setattr("ecg_core.data.shards._SHARD", 8)
     one, two = made(folder, tmp_path / "one"), made(folder, tmp_path / "two", jobs=2)
     assert contents(one) == contents(two)
 

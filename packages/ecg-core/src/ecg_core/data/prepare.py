@@ -5,81 +5,28 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ecg_core.contracts.compose import Compose
 from ecg_core.data.files import checked_output, read_json, replace_folder, sha256, write_atomic, write_json
 from ecg_core.data.leads import STANDARD_12, canonical_leads
-from ecg_core.data.record import Record
+from ecg_core.data.shards import WindowMaker, write_shards
+from ecg_core.data.source import scan
 from ecg_core.data.splits import check_no_leak, parse_ratio, split_by_patient
 from ecg_core.data.store import SCHEMA, Store
 from ecg_core.data.table import FACTS, RecordTable
+from ecg_core.data.windows import default_pipeline
 from ecg_core.discovery.registries import READERS
-from ecg_core.errors import ComponentLoadError, DataError, ECGError, OutputExistsError
+from ecg_core.errors import DataError, OutputExistsError
 
-if TYPE_CHECKING:
-    from ecg_core.data.reader import Reader
-
-__all__ = ["choose_reader", "default_pipeline", "prepare", "prepared_windows", "scan"]
-
-_SHARD = 256  # recordings per shard: the unit of resuming
+__all__ = ["prepare"]
 
 # Columns of a store's table that no target may be called.
 _RESERVED = ("segment", "scale", "crc32", "shard", "row")
-
-
-def default_pipeline(fs: float) -> list[dict[str, Any]]:
-    """What is done to every recording unless told otherwise: 0.5 to 40 Hz, then the wanted sampling frequency."""
-    return [{"name": "bandpass", "low": 0.5, "high": 40.0}, {"name": "resample", "fs": fs}]
-
-
-def choose_reader(path: Path, name: str = "auto") -> Reader:
-    """The named reader, or the one that recognises the folder (the most specific layout first, ``wfdb`` last)."""
-    if not path.exists():
-        raise DataError(f"{path} does not exist; give a folder of recordings")
-    if name != "auto":
-        return READERS.build(name)
-    broken = ""
-    for candidate in sorted(READERS.names(), key=lambda n: (n == "wfdb", n)):
-        try:
-            reader = READERS.build(candidate)
-        except ComponentLoadError as error:  # one broken plugin must not stop the others
-            broken = f". {error}"
-            continue
-        if reader.recognises(path):
-            return reader
-    raise DataError(
-        f"no reader recognises {path}; expected e.g. WFDB headers (*.hea) below it. Readers: {', '.join(READERS.names())}{broken}"
-    )
-
-
-def scan(
-    path: Path, *, reader: str = "auto", labels: Path | None = None, patient: str | None = None
-) -> tuple[Reader, RecordTable]:
-    """The reader of a folder and the facts it finds, with labels joined."""
-    chosen = choose_reader(path, reader)
-    table = chosen.scan(path)
-    if labels is None and patient is not None:
-        if patient not in table.frame.columns:
-            raise DataError(f"there is no column {patient!r} (--patient); give it with --labels FILE")
-        table = table.with_columns(patient_id=[None if pd.isna(p) else str(p) for p in table.frame[patient].tolist()])
-    if labels is not None:
-        if not labels.is_file():
-            raise DataError(f"the labels file {labels} does not exist")
-        try:
-            # As text: 007 is not 7, neither as a patient nor as a class.
-            lines = pd.read_csv(labels, dtype=str)
-        except ValueError as error:
-            raise DataError(f"the labels file {labels} cannot be read as CSV ({error})") from None
-        table = table.join_labels(lines, patient=patient)
-    return chosen, table
 
 
 def prepare(
@@ -165,95 +112,10 @@ def prepare(
         return store
     partial = out.with_name(out.name + ".partial")
     _start(partial, plan, resume=resume)
-    rows = list(table.rows())
-    work = _Work(chosen, chain, leads, fs, length)
-    shards = [rows[start : start + _SHARD] for start in range(0, len(rows), _SHARD)]
-    done = 0
-    for number, part in enumerate(shards):
-        sidecar = partial / "shards" / f"{number:05d}.json"
-        if not sidecar.is_file():
-            _write_shard(partial / "shards" / f"{number:05d}.i16", sidecar, _each(work, part, jobs, progress, done, len(rows)))
-        done += len(part)
-        if progress is not None:
-            progress(done, len(rows))
+    maker = WindowMaker(chosen, chain, leads, fs, length)
+    write_shards(partial / "shards", list(table.rows()), maker, jobs=jobs, progress=progress)
     _finish(partial, out, plan, table, split=split, seed=seed, source=source)
     return Store(out)
-
-
-def prepared_windows(record: Record, *, pipeline: Compose, leads: Sequence[str], fs: float, length: int) -> list[Record]:
-    """The windows of one recording as a store would hold them (before the rounding to int16).
-
-    Raises:
-        DataError: The recording lacks a lead, is too short, or has NaN or flat leads.
-    """
-    record = record.select_leads(leads)
-    flaws = record.flaws()
-    if flaws:
-        raise DataError(f"record {record.record_id!r} has {' and '.join(flaws)}; mend or leave out these leads")
-    # The check is made before the filters, which need a few samples to stand on.
-    if round(record.seconds * fs) < length:
-        raise DataError(
-            f"record {record.record_id!r} lasts {record.seconds:g} s, a window {length / fs:g} s; "
-            f"use shorter windows (--seconds {max(1, int(record.seconds))}) or leave it out"
-        )
-    record = pipeline(record, generator=0)  # a store is a pure function of its recordings, whatever is in the pipeline
-    if record.fs != fs:
-        raise DataError(f"the pipeline gives {record.fs:g} Hz, the store wants {fs:g} Hz; end it with resample(fs={fs:g})")
-    if record.n_samples < length:
-        raise DataError(
-            f"the pipeline leaves {record.n_samples} samples of record {record.record_id!r}, a window has {length}; "
-            "do not shorten recordings in the pipeline"
-        )
-    if not np.isfinite(record.signal).all():
-        raise DataError(
-            f"the pipeline made NaN or infinite samples of record {record.record_id!r}; its amplitudes are out of range"
-        )
-    count = record.n_samples // length
-    return [record.crop(i * length, (i + 1) * length) for i in range(count)]
-
-
-@dataclass(frozen=True)
-class _Work:
-    """What a worker process needs to turn a row into windows."""
-
-    reader: Reader
-    pipeline: Compose
-    leads: tuple[str, ...]
-    fs: float
-    length: int
-
-    def __call__(self, row: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[tuple[np.ndarray, float]], str]:
-        try:
-            record = self.reader.read(row)
-            windows = prepared_windows(record, pipeline=self.pipeline, leads=self.leads, fs=self.fs, length=self.length)
-        except (ECGError, OSError, ValueError) as error:
-            return row, [], str(error)
-        return row, [_to_int16(w.signal) for w in windows], ""
-
-
-def _to_int16(signal: np.ndarray) -> tuple[np.ndarray, float]:
-    scale = float(np.float32(np.abs(signal).max() / 32767.0)) or 1.0
-    return np.rint(signal / np.float32(scale)).clip(-32767, 32767).astype("<i2"), scale
-
-
-def _each(
-    work: _Work,
-    rows: Sequence[Mapping[str, Any]],
-    jobs: int,
-    progress: Callable[[int, int], None] | None,
-    before: int,
-    total: int,
-) -> Iterator[tuple[Mapping[str, Any], list[tuple[np.ndarray, float]], str]]:
-    if jobs == 1:
-        results: Iterable[Any] = map(work, rows)
-    else:
-        from joblib import Parallel, delayed
-
-        results = Parallel(n_jobs=jobs, return_as="generator")(delayed(work)(row) for row in rows)
-    for number, result in enumerate(results):
-        if progress is not None and number % 16 == 0:
-            progress(before + number, total)
-        yield result
 
 
 def _start(partial: Path, plan: Mapping[str, Any], *, resume: bool) -> None:
@@ -267,24 +129,6 @@ def _start(partial: Path, plan: Mapping[str, Any], *, resume: bool) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "shards").mkdir(parents=True)
     write_json(file, plan)
-
-
-def _write_shard(path: Path, sidecar: Path, results: Iterable[Any]) -> None:
-    windows, rejects = [], []
-
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:
-            for row, signals, reason in results:
-                if reason:
-                    rejects.append({"path": row["path"], "reason": reason})
-                for segment, (signal, scale) in enumerate(signals):
-                    file.write(signal.tobytes())
-                    windows.append(
-                        {"record_id": row["record_id"], "segment": segment, "scale": scale, "crc32": zlib.crc32(signal.tobytes())}
-                    )
-
-    write_atomic(path, write)
-    write_json(sidecar, {"sha256": sha256(path), "windows": windows, "rejects": rejects})
 
 
 def _finish(
@@ -303,16 +147,8 @@ def _finish(
         first = f", e.g. {rejects[0][0]}: {rejects[0][1]}" if rejects else ""
         raise DataError(f"none of the {len(rejects)} recordings in {source} can be used{first}")
     windows = pd.DataFrame(rows)
-    twice = windows.duplicated(["crc32", "segment", "scale"])
-    if twice.any():
-        originals = windows.drop_duplicates(["crc32", "segment", "scale"]).set_index(["crc32", "segment", "scale"])["record_id"]
-        paths = table.frame.set_index("record_id")["path"]
-        again = [
-            (paths.loc[record_id], f"the same signal as record {originals.loc[tuple(key)]!r}; kept once")
-            for record_id, *key in windows.loc[twice, ["record_id", "crc32", "segment", "scale"]].itertuples(index=False)
-        ]
-        rejects += dict.fromkeys(again)  # once per recording, not per window
-        windows = windows[~twice]
+    windows, again = _without_copies(windows, table)
+    rejects += again
     frame = windows.merge(table.frame.drop(columns=["root", "path", "fs", "n_samples", "leads"], errors="ignore"), on="record_id")
     frame = frame.assign(**{name: None for name in ("patient_id", "age", "sex") if name not in frame})
     targets = [
@@ -348,6 +184,21 @@ def _finish(
     replace_folder(out, partial)
     for file in (*(out / "shards").glob("*.json"), out / "plan.json"):  # last: until then, a crash is resumed by them
         file.unlink()
+
+
+def _without_copies(windows: pd.DataFrame, table: RecordTable) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    """The windows without exact copies of earlier ones, and a reason per recording that held a copy."""
+    signature = ["crc32", "segment", "scale"]
+    twice = windows.duplicated(signature)
+    if not twice.any():
+        return windows, []
+    originals = windows.drop_duplicates(signature).set_index(signature)["record_id"]
+    paths = table.frame.set_index("record_id")["path"]
+    reasons = [
+        (str(paths.loc[record_id]), f"the same signal as record {originals.loc[tuple(key)]!r}; kept once")
+        for record_id, *key in windows.loc[twice, ["record_id", *signature]].itertuples(index=False)
+    ]
+    return windows[~twice], list(dict.fromkeys(reasons))  # once per recording, not per window
 
 
 def _digest(frame: pd.DataFrame) -> str:

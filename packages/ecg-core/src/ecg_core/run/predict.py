@@ -13,10 +13,11 @@ import torch
 from ecg_core.contracts.task import Task
 from ecg_core.data.batch import Batch
 from ecg_core.data.files import checked_output, write_atomic
-from ecg_core.data.prepare import choose_reader, prepared_windows, scan
 from ecg_core.data.reader import Reader
 from ecg_core.data.record import Record
+from ecg_core.data.source import choose_reader, scan
 from ecg_core.data.table import RecordTable
+from ecg_core.data.windows import prepared_windows
 from ecg_core.errors import DataError, ECGError, RunError
 from ecg_core.run.card import SignalContract
 from ecg_core.run.load import load
