@@ -31,7 +31,7 @@ def install_all(session: nox.Session, *more: str) -> None:
 
 def single_threaded(session: nox.Session) -> None:
     """Two test processes share the cores; more threads each would only fight."""
-    session.env |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    session.env.update({"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"})
 
 
 @nox.session(reuse_venv=False)

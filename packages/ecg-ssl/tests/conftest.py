@@ -1,8 +1,5 @@
 """Synthetic ECGs, small transforms and reference values for the tests of this package."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -16,14 +13,11 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture
-def golden():
-    """A file of reference values as tensors by name; the tests that need it are skipped where it is absent."""
-    folder = Path(os.environ.get("ECG_SHARED", Path(__file__).resolve().parents[3].parent / "shared")) / "golden" / "ssl"
+def golden(golden):
+    """Loads a file of reference values as tensors by name."""
 
     def load(name):
-        if not (folder / name).is_file():
-            pytest.skip(f"no reference values: {folder / name} is absent (set ECG_SHARED)")
-        with np.load(folder / name) as arrays:
+        with np.load(golden / "ssl" / name) as arrays:
             return {key: torch.from_numpy(np.asarray(arrays[key])) for key in arrays.files}
 
     return load

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +25,3 @@ def folder(tmp_path: Path, record: Record) -> Path:
     """A folder with that record, ``a.hea`` and ``a.dat``."""
     write_record(record, tmp_path)
     return tmp_path
-
-
-@pytest.fixture(scope="session")
-def real() -> Path:
-    """Real recordings: ``$ECG_SHARED/data``, by default ``shared`` beside the repository."""
-    shared = Path(os.environ.get("ECG_SHARED") or Path(__file__).parents[5] / "shared")
-    if not (shared / "data").is_dir():
-        pytest.skip(f"no real recordings at {shared / 'data'}; set ECG_SHARED")
-    return shared / "data"

@@ -106,15 +106,16 @@ def test_several_tables_are_one(ptbxl: Path):
         PTBXLReader().scan(ptbxl)
 
 
-def test_the_layout_is_recognised_by_both_tables(ptbxl: Path, tmp_path_factory: pytest.TempPathFactory):
+def test_the_layout_is_recognised_by_its_table_wherever_the_statements_are(ptbxl: Path, tmp_path_factory: pytest.TempPathFactory):
     assert PTBXLReader().recognises(ptbxl)
     moved = tmp_path_factory.mktemp("elsewhere") / "scp_statements.csv"
     (ptbxl / "scp_statements.csv").rename(moved)
-    assert not PTBXLReader().recognises(ptbxl)
+    assert PTBXLReader().recognises(ptbxl)  # never read as plain WFDB, which would lose the patients
     assert PTBXLReader(statements=str(moved)).recognises(ptbxl)
+    assert len(PTBXLReader(statements=str(moved)).scan(ptbxl)) == 3
+    (ptbxl / "ptbxl_labels.csv").unlink()
     with pytest.raises(DataError, match=r"scp_statements\.csv: no such file, and only it gives the codes their meaning"):
         PTBXLReader().scan(ptbxl)
-    assert len(PTBXLReader(statements=str(moved)).scan(ptbxl)) == 3
 
 
 @pytest.mark.parametrize(
@@ -179,11 +180,11 @@ def test_a_record_at_another_frequency_than_its_folder_is_rejected(ptbxl: Path, 
 
 
 @pytest.mark.parametrize("target", ["superclass", "subclass", "form", "rhythm"])
-def test_targets_of_real_codes_equal_the_independent_label_table(real: Path, target: str):
-    labels = pd.read_csv(real / "ptbxl/ptbxl_labels.csv").set_index("ecg_id")
+def test_targets_of_real_codes_equal_the_independent_label_table(recordings: Path, target: str):
+    labels = pd.read_csv(recordings / "ptbxl/ptbxl_labels.csv").set_index("ecg_id")
     column = {"superclass": "super_class", "subclass": "sub_class"}.get(target, target)
     compared = 0
-    for row in PTBXLReader().scan(real / "ptbxl").rows():
+    for row in PTBXLReader().scan(recordings / "ptbxl").rows():
         if row["scp_codes"]:
             cell = labels.loc[int(row["record_id"]), column]
             expected = set(cell.split(";")) if isinstance(cell, str) else set()
@@ -193,7 +194,19 @@ def test_targets_of_real_codes_equal_the_independent_label_table(real: Path, tar
     assert compared == 488
 
 
-def test_the_500_hz_version_lies_in_its_own_tree(real: Path):
-    table = PTBXLReader(fs=500).scan(real / "ptbxl")
+def test_the_500_hz_version_lies_in_its_own_tree(recordings: Path):
+    table = PTBXLReader(fs=500).scan(recordings / "ptbxl")
     assert set(table.frame["fs"]) == {500.0}
-    assert len(table) == len(list((real / "ptbxl/records500").rglob("*.hea")))
+    assert len(table) == len(list((recordings / "ptbxl/records500").rglob("*.hea")))
+
+
+def test_without_statements_the_label_table_names_the_targets_and_the_patients_stay(recordings: Path):
+    reader, folder = PTBXLReader(), recordings / "ptbxl_plus" / "ptbxl"
+    assert reader.recognises(folder)
+    frame = reader.scan(folder).frame.set_index("record_id")
+    labels = pd.read_csv(folder / "ptbxl_labels.csv").set_index("ecg_id")
+    assert frame["patient_id"].notna().all()
+    assert frame.loc["2008", "superclass"] == ("CD", "STTC")
+    assert frame.loc["2000", "age"] == 65
+    expected = {str(i): tuple(v.split(";")) if isinstance(v, str) else () for i, v in labels["super_class"].items()}
+    assert {i: tuple(v) for i, v in frame["superclass"].items()} == {i: expected[i] for i in frame.index}

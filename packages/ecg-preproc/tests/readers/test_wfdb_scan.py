@@ -97,8 +97,8 @@ def test_a_folder_is_recognised_by_its_headers(folder: Path, tmp_path_factory: p
     assert not WFDBReader().recognises(tmp_path_factory.mktemp("empty"))
 
 
-def test_two_scans_of_a_folder_are_the_same(real: Path):
-    first, second = (WFDBReader().scan(real / "ecgid").frame for _ in range(2))
+def test_two_scans_of_a_folder_are_the_same(recordings: Path):
+    first, second = (WFDBReader().scan(recordings / "ecgid").frame for _ in range(2))
     assert first.equals(second)
     assert first["path"].is_monotonic_increasing
 
@@ -127,7 +127,7 @@ def test_a_reader_travels_to_another_process():
     assert reader.arguments == {"checksum": False}
 
 
-def test_every_real_recording_can_be_scanned(real: Path):
-    table = WFDBReader().scan(real)
+def test_every_real_recording_can_be_scanned(recordings: Path):
+    table = WFDBReader().scan(recordings)
     assert len(table.rejects) == 0
-    assert len(table) == len(list(real.rglob("*.hea")))
+    assert len(table) == len(list(recordings.rglob("*.hea")))

@@ -217,8 +217,8 @@ def test_signals_of_one_file_must_stand_together_and_agree(folder: Path):
         "ecgid/Person_0?/rec_1.hea",
     ],
 )
-def test_real_signals_equal_the_wfdb_package_bit_for_bit(real: Path, pattern: str):
-    headers = sorted(real.glob(pattern))[:6]
+def test_real_signals_equal_the_wfdb_package_bit_for_bit(recordings: Path, pattern: str):
+    headers = sorted(recordings.glob(pattern))[:6]
     assert headers, pattern
     for header in headers:
         ours = WFDBReader().read({"root": str(header.parent), "path": header.stem, "record_id": header.stem})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -114,14 +113,6 @@ def test_a_changed_byte_of_a_recording_is_refused_by_its_checksum(folder, tmp_pa
 # ---------------------------------------------------------------------------------------------- real recordings
 
 
-@pytest.fixture(scope="module")
-def real() -> Path:
-    shared = Path(os.environ.get("ECG_SHARED") or Path(__file__).parents[5] / "shared")
-    if not (shared / "data").is_dir():
-        pytest.skip(f"no real recordings at {shared / 'data'}; set ECG_SHARED")
-    return shared / "data"
-
-
 def subset(source: Path, folder: Path, headers: list[str]) -> Path:
     """Copies of some recordings (a reader follows no link out of its folder)."""
     for header in headers:
@@ -148,8 +139,10 @@ def first(source: Path, count: int) -> list[str]:
         ("cinc2017", STANDARD_12, 10.0, 2, 0, "has no lead I, II, III"),
     ],
 )
-def test_real_recordings_become_sane_windows_or_are_clearly_refused(real, tmp_path, name, leads, seconds, count, windows, reason):
-    source = real / name
+def test_real_recordings_become_sane_windows_or_are_clearly_refused(
+    recordings, tmp_path, name, leads, seconds, count, windows, reason
+):
+    source = recordings / name
     if not source.is_dir():
         pytest.skip(f"{source} is absent")
     folder = subset(source, tmp_path / "real", first(source, count))
@@ -171,9 +164,9 @@ def test_real_recordings_become_sane_windows_or_are_clearly_refused(real, tmp_pa
     assert power[..., frequency > 60].sum() < 0.01 * power.sum()
 
 
-def test_the_known_pair_of_equal_recordings_is_kept_once(real, tmp_path):
+def test_the_known_pair_of_equal_recordings_is_kept_once(recordings, tmp_path):
     # E07509 and E07510 of the CinC 2021 selection are the same signal.
-    source = real / "cinc2021"
+    source = recordings / "cinc2021"
     if not (source / "E07509.hea").is_file():
         pytest.skip("the pair is absent")
     store = made(subset(source, tmp_path / "real", ["E07509.hea", "E07510.hea"]), tmp_path / "store", leads=STANDARD_12)
@@ -181,11 +174,11 @@ def test_the_known_pair_of_equal_recordings_is_kept_once(real, tmp_path):
     assert store.rejects["reason"].tolist() == ["the same signal as record 'E07509'; kept once"]
 
 
-def test_official_labels_join_a_real_folder(real, tmp_path):
-    file = real / "ludb" / "ludb_labels.csv"
+def test_official_labels_join_a_real_folder(recordings, tmp_path):
+    file = recordings / "ludb" / "ludb_labels.csv"
     if not file.is_file():
         pytest.skip(f"{file} is absent")
-    source = real / "ludb"
+    source = recordings / "ludb"
     headers = first(source, 5)
     labels = pd.DataFrame({"record_id": [Path(h).stem for h in headers], "who": ["1", "1", "2", "3", "4"], "dx": ["SR"] * 5})
     labels.to_csv(tmp_path / "labels.csv", index=False)

@@ -22,7 +22,7 @@ def prep(
     reader: str = "auto",
     labels: Path | None = None,
     patient: str | None = None,
-    split: str = "8/1/1",
+    split: str | None = None,
     pipeline: Path | None = None,
     seed: int = 0,
     jobs: int = 1,
@@ -41,7 +41,7 @@ def prep(
         reader: Name of a reader; found out by itself unless given.
         labels: CSV with record_id, patient_id, age, sex, split and target columns (classes separated by ;).
         patient: Column that names the patient.
-        split: Shares of train/val/test, by patient.
+        split: Shares of train/val/test, by patient; the source's own split, else 8/1/1, unless given.
         pipeline: JSON list of transforms; band-pass 0.5-40 Hz and resampling unless given.
         seed: Of the split.
         jobs: Processes.

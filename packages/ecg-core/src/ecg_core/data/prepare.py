@@ -25,6 +25,9 @@ from ecg_core.errors import DataError, OutputExistsError
 
 __all__ = ["prepare"]
 
+Ratio = tuple[float, float, float]
+_DEFAULT_RATIO: Ratio = (0.8, 0.1, 0.1)
+
 # Columns of a store's table that no target may be called.
 _RESERVED = ("segment", "scale", "crc32", "shard", "row")
 
@@ -39,7 +42,7 @@ def prepare(
     reader: str = "auto",
     labels: str | Path | None = None,
     patient: str | None = None,
-    split: str = "8/1/1",
+    split: str | None = None,
     pipeline: Sequence[Mapping[str, Any]] | None = None,
     seed: int = 0,
     jobs: int = 1,
@@ -59,7 +62,8 @@ def prepare(
         labels: CSV with ``record_id`` and further columns: ``patient_id``, ``age``, ``sex``, ``split`` and targets, whose
             classes are separated by ``;``.
         patient: Column that names the patient, if it is not ``patient_id``.
-        split: Shares of train, val and test, by patient. Used where the source gives no split of its own.
+        split: Shares of train, val and test, by patient, such as ``"8/1/1"``. ``None`` takes the split that the source or the
+            labels give, and 8/1/1 where they give none.
         pipeline: Transforms by configuration; ``None`` means :func:`default_pipeline`.
         seed: Of the split.
         jobs: Processes.
@@ -87,7 +91,7 @@ def prepare(
     if out.exists() and not complete and (out.is_file() or any(out.iterdir())):
         raise OutputExistsError(f"{out} is not a store, so it is never replaced; choose another output")
     leads = canonical_leads(leads)
-    parse_ratio(split)
+    ratio = None if split is None else parse_ratio(split)
     chosen, table = scan(source, reader=reader, labels=None if labels is None else Path(labels), patient=patient)
     chain = Compose.from_config(default_pipeline(fs) if pipeline is None else list(pipeline))
     config = chain.to_config()
@@ -114,7 +118,7 @@ def prepare(
     _start(partial, plan, resume=resume)
     maker = WindowMaker(chosen, chain, leads, fs, length)
     write_shards(partial / "shards", list(table.rows()), maker, jobs=jobs, progress=progress)
-    _finish(partial, out, plan, table, split=split, seed=seed, source=source)
+    _finish(partial, out, plan, table, ratio=ratio, seed=seed, source=source)
     return Store(out)
 
 
@@ -132,7 +136,7 @@ def _start(partial: Path, plan: Mapping[str, Any], *, resume: bool) -> None:
 
 
 def _finish(
-    partial: Path, out: Path, plan: Mapping[str, Any], table: RecordTable, *, split: str, seed: int, source: Path
+    partial: Path, out: Path, plan: Mapping[str, Any], table: RecordTable, *, ratio: Ratio | None, seed: int, source: Path
 ) -> None:
     sidecars = sorted((partial / "shards").glob("*.json"))
     contents = [read_json(sidecar) for sidecar in sidecars]
@@ -156,7 +160,7 @@ def _finish(
         for name in table.frame.columns
         if name not in FACTS and all(isinstance(v, tuple) for v in table.frame[name].tolist()) and frame[name].map(len).any()
     ]
-    frame["split"] = _splits(frame, targets, split, seed)
+    frame["split"] = _splits(frame, targets, ratio, seed)
     check_no_leak(frame)
     keep = ["record_id", "segment", "patient_id", "split", "age", "sex", *targets, "scale", "crc32", "shard", "row"]
     stored = RecordTable(frame[keep].assign(root="", path=""))
@@ -206,14 +210,14 @@ def _digest(frame: pd.DataFrame) -> str:
     return hashlib.sha256(frame.drop(columns="root").to_csv(index=False).encode()).hexdigest()
 
 
-def _splits(frame: pd.DataFrame, targets: Sequence[str], split: str, seed: int) -> list[str]:
-    given = frame.get("split")
+def _splits(frame: pd.DataFrame, targets: Sequence[str], ratio: Ratio | None, seed: int) -> list[str]:
+    given = frame.get("split") if ratio is None else None
     if given is not None and given.notna().all():
         return [str(name) for name in given]
     if given is not None and given.notna().any():
         raise DataError(
             f"{int(given.isna().sum())} of {len(given)} windows have no split; "
-            "give one to each recording, or drop the split column"
+            "give one to each recording, or split anew with --split 8/1/1"
         )
     # A record without a patient is its own patient.
     who = [f"record:{r}" if pd.isna(p) else str(p) for p, r in zip(frame["patient_id"], frame["record_id"], strict=True)]
@@ -222,4 +226,4 @@ def _splits(frame: pd.DataFrame, targets: Sequence[str], split: str, seed: int) 
         labels = frame[targets[0]].tolist()
         frequency = pd.Series([name for row in labels for name in row], dtype=object).value_counts()
         strata = [min(row, key=lambda n: (frequency[n], n)) if row else "" for row in labels]
-    return split_by_patient(who, parse_ratio(split), strata=strata, seed=seed)
+    return split_by_patient(who, ratio or _DEFAULT_RATIO, strata=strata, seed=seed)

@@ -20,7 +20,7 @@ from ecg_core.data.table import RecordTable
 from ecg_core.errors import DataError
 from ecg_preproc.readers.files import below, check_inside
 from ecg_preproc.readers.row import read_row
-from ecg_preproc.readers.scp import parse_codes, read_statements
+from ecg_preproc.readers.scp import NO_STATEMENTS, parse_codes, read_statements
 from ecg_preproc.readers.wfdb import read_header
 
 __all__ = ["PTBXLReader"]
@@ -36,7 +36,8 @@ class PTBXLReader(Reader):
     """Reads PTB-XL. ``record_id`` is the ``ecg_id``, the same at both sampling frequencies.
 
     Targets: ``superclass`` (NORM, MI, STTC, CD, HYP), ``subclass``, ``diagnostic``, ``form``, ``rhythm`` and ``scp_codes`` (all).
-    A record that only ``ptbxl_labels.csv`` describes has no ``diagnostic`` and no ``scp_codes``.
+    A record that only ``ptbxl_labels.csv`` describes has no ``diagnostic`` and no ``scp_codes``; in a folder without
+    ``scp_statements.csv``, which gives the codes their meaning, that holds for all.
 
     Args:
         fs: Which of the two versions is read, in Hz.
@@ -55,8 +56,8 @@ class PTBXLReader(Reader):
         self.statements = statements
 
     def recognises(self, path: Path) -> bool:
-        """Whether the folder has a ``ptbxl_database*.csv``, and ``scp_statements.csv`` is there or was given."""
-        return self._statements(Path(path)).is_file() and any(Path(path).glob(_DATABASE))
+        """Whether the folder has a ``ptbxl_database*.csv``: its patients must not be lost by reading it as anything else."""
+        return any(Path(path).glob(_DATABASE))
 
     def scan(self, path: Path) -> RecordTable:
         """Facts and targets of every record in the tables, by ``ecg_id``; those whose files are absent or damaged are rejects.
@@ -65,7 +66,9 @@ class PTBXLReader(Reader):
             DataError: A table is absent or malformed, a code has no statement, or no recording is there.
         """
         root = Path(path)
-        described, statements = _tables(root), read_statements(self._statements(root))
+        coded = self._statements(root).is_file() or not (root / _LABELS).is_file()
+        described = _tables(root, coded=coded)
+        statements = read_statements(self._statements(root)) if coded else NO_STATEMENTS
         rows, rejects, safe = [], [], set()
         for fields in described.to_dict("records"):
             record = _file(fields, self.fs)
@@ -98,12 +101,12 @@ class PTBXLReader(Reader):
         return Path(self.statements) if self.statements is not None else root / _STATEMENTS
 
 
-def _tables(root: Path) -> pd.DataFrame:
-    """One row for each record that a table describes, by ``ecg_id``."""
+def _tables(root: Path, *, coded: bool) -> pd.DataFrame:
+    """One row for each record that a table describes, by ``ecg_id``; ``coded`` says that SCP codes can be understood."""
     paths = sorted(root.glob(_DATABASE))
     if not paths:
         raise DataError(f"{root}: no {_DATABASE}, expected the layout of PTB-XL; give the folder that holds this table")
-    official = pd.concat([_read(table, "scp_codes") for table in paths], ignore_index=True).assign(official=True)
+    official = pd.concat([_read(table, "scp_codes") for table in paths], ignore_index=True).assign(official=coded)
     twice = official["ecg_id"][official["ecg_id"].duplicated()]
     if len(twice):
         names = ", ".join(table.name for table in paths)
@@ -112,6 +115,8 @@ def _tables(root: Path) -> pd.DataFrame:
     if (root / _LABELS).is_file():
         labels = _read(root / _LABELS, *_LABEL_COLUMNS.values())
         rest = labels[~labels["ecg_id"].isin(official["ecg_id"])]
+        if not coded:
+            official = official.merge(labels[["ecg_id", *_LABEL_COLUMNS.values()]], on="ecg_id", how="left")
         described = pd.concat([official, rest], ignore_index=True)
     return described.sort_values("ecg_id")
 

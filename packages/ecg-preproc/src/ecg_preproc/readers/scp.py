@@ -11,7 +11,7 @@ import pandas as pd
 
 from ecg_core.errors import DataError
 
-__all__ = ["Statements", "parse_codes", "read_statements"]
+__all__ = ["NO_STATEMENTS", "Statements", "parse_codes", "read_statements"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,9 @@ class Statements:
         finished = {"superclass": superclass, "subclass": subclass, "diagnostic": None, "form": form, "rhythm": rhythm}
         split = {target: tuple(names.get(name.strip("_"), name) for name in _split(cell)) for target, cell in finished.items()}
         return {**split, "scp_codes": ()}
+
+
+NO_STATEMENTS = Statements({}, {}, frozenset(), frozenset(), frozenset())
 
 
 def read_statements(path: Path) -> Statements:
