@@ -26,7 +26,7 @@ def install_all(session: nox.Session, *more: str) -> None:
     """The four packages, as wheels: tests see what a user gets."""
     # torch first and by its exact version, so that no dependency can ask for another build of it.
     install(session, "torch==2.13.0")
-    install(session, *[f"./{source}[all]" if source.endswith("core") else f"./{source}" for source in SOURCES], *more)
+    install(session, "./packages/ecg-core[all]", *[f"./{source}" for source in SOURCES[1:]], *more)
 
 
 def single_threaded(session: nox.Session) -> None:
@@ -44,7 +44,9 @@ def quickstart(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Every test that is not slow."""
-    install_all(session, "pytest", "pytest-xdist", "pytest-timeout", "hypothesis", "scikit-learn", "wfdb")
+    install_all(
+        session, "pytest", "pytest-xdist", "pytest-timeout", "hypothesis", "scikit-learn", "scipy", "wfdb", "import-linter"
+    )
     single_threaded(session)
     arguments = session.posargs or ["-n", "2", "packages", "tests"]
     session.run("pytest", "-q", "--timeout", "600", "-m", "not slow", *arguments)
@@ -53,9 +55,22 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def slow(session: nox.Session) -> None:
     """The tests that take minutes."""
-    install_all(session, "pytest", "pytest-xdist", "pytest-timeout", "hypothesis", "scikit-learn", "wfdb")
+    install_all(
+        session, "pytest", "pytest-xdist", "pytest-timeout", "hypothesis", "scikit-learn", "scipy", "wfdb", "import-linter"
+    )
     single_threaded(session)
     session.run("pytest", "-q", "-m", "slow", *(session.posargs or ["packages", "tests"]))
+
+
+@nox.session
+def tests_min(session: nox.Session) -> None:
+    """The tests on the oldest versions the packages claim; old releases may warn of what is new."""
+    oldest = ["-q", "--disable-pip-version-check", "-c", "constraints-min.txt"]
+    session.install(*oldest, "torch==2.13.0")
+    wanted = ["pytest", "pytest-xdist", "pytest-timeout", "hypothesis", "scikit-learn", "scipy", "wfdb"]
+    session.install(*oldest, "./packages/ecg-core[all]", *[f"./{source}" for source in SOURCES[1:]], *wanted)
+    single_threaded(session)
+    session.run("pytest", "-q", "-n", "2", "-m", "not slow", "-W", "default", *(session.posargs or ["packages", "tests"]))
 
 
 @nox.session

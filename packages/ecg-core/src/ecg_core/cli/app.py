@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from cyclopts import App, CycloptsError
 from rich.console import Console
+from rich.text import Text
 
 from ecg_core import __version__
+from ecg_core.discovery.index import get_index
+from ecg_core.discovery.names import comparison_key, near_names
 from ecg_core.discovery.registries import COMMANDS
-from ecg_core.errors import ECGError, missing_extra
+from ecg_core.discovery.summaries import summary
+from ecg_core.errors import ECGError, UnknownComponentError, missing_extra
 
 __all__ = ["app", "main"]
 
@@ -38,9 +43,19 @@ _SUMMARY = {
     "plugins": "Who is installed, by name.",
 }
 
+_FLAGS = ("--help", "-h", "--version")
 
-def app() -> App:
-    """The command line with every command, none of them imported."""
+
+def app(chosen: str | None = None) -> App:
+    """The command line with every command, none of them imported but the one that is chosen.
+
+    A plugin's command can neither take the place of a built-in word nor keep one from working: it is imported only when it
+    is asked for.
+
+    Raises:
+        UnknownComponentError: Nobody ships the chosen command.
+        ComponentLoadError: Its module cannot be imported.
+    """
     built = App(
         name="ecg",
         help="ECG recordings to a trained, evaluated, explained model. First hour: ecg demo wfdb/",
@@ -50,10 +65,28 @@ def app() -> App:
     )
     for name, target in _BUILT_IN.items():
         built.command(target, name=name, help=_SUMMARY[name])
-    for name in COMMANDS.names():
-        if name not in _BUILT_IN:
-            built.command(COMMANDS.describe(name).target, name=name)
+    for name in filter(_may_be_listed, COMMANDS.names()):
+        if name != chosen:
+            component = COMMANDS.describe(name)
+            built.command(component.target, name=name, help=summary(component) if chosen is None else "")
+    if chosen is not None and chosen not in _BUILT_IN:
+        built.command(_shipped(chosen), name=chosen)
     return built
+
+
+def _may_be_listed(name: str) -> bool:
+    taken = {comparison_key(built_in) for built_in in _BUILT_IN}
+    return re.fullmatch(r"\w[\w-]*", name) is not None and comparison_key(name) not in taken
+
+
+def _shipped(name: str) -> Any:
+    """The command a plugin ships under this name, imported."""
+    near = near_names(name, [*_BUILT_IN, *filter(_may_be_listed, COMMANDS.names())])
+    shipped = any(comparison_key(c.name) == comparison_key(name.rpartition(":")[2]) for c in get_index().components("commands"))
+    if ":" in name or (_may_be_listed(name) and (shipped or name in COMMANDS)):
+        return COMMANDS.get(name)
+    hint = f" Did you mean {', '.join(map(repr, near))}?" if near else ""
+    raise UnknownComponentError(f"there is no command '{name}'.{hint} All commands: `ecg --help`.")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -63,7 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     words = [w for w in words if w != "--debug"]
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        app()(words, exit_on_error=False, print_error=False, result_action="return_value")
+        chosen = next((word for word in words if word not in _FLAGS), None)
+        app(chosen)(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         _fail(console, str(error) or type(error).__name__, 2)
     except KeyboardInterrupt as error:
@@ -86,6 +120,8 @@ def _is_for_users(error: BaseException) -> bool:
     """Whether an error was raised on purpose: ours, a file's, or one of our packages' own argument checks."""
     if isinstance(error, (ECGError, OSError)):
         return True
+    if type(error) in (KeyError, IndexError):  # a missing key is no sentence; whoever means it for users subclasses
+        return False
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -93,9 +129,5 @@ def _is_for_users(error: BaseException) -> bool:
 
 
 def _fail(console: Console, message: str, code: int) -> NoReturn:
-    console.print(f"[bold red]ecg:[/] {_escaped(message)}")
+    console.print(Text.assemble(("ecg:", "bold red"), " ", message))
     raise SystemExit(code)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 __all__ = ["console", "next_command", "shell_path", "tell", "working"]
 
@@ -22,13 +24,12 @@ def tell(text: str) -> None:
 def next_command(*commands: str) -> None:
     """Print what to type next."""
     for number, command in enumerate(commands):
-        console.print(f"[dim]{'next:' if number == 0 else '  or:'}[/] [bold]{command.replace('[', chr(92) + '[')}[/]")
+        console.print(Text.assemble(("next:" if number == 0 else "  or:", "dim"), " ", (command, "bold")))
 
 
 def shell_path(path: Path | str) -> str:
     """A path as a shell takes it."""
-    text = str(path)
-    return f"'{text}'" if " " in text else text
+    return shlex.quote(str(path))
 
 
 @contextmanager

@@ -64,6 +64,8 @@ def prep(
         chain = None if pipeline is None else json.loads(pipeline.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ConfigError(f"{pipeline} is not JSON ({error})") from None
+    if chain is not None and not isinstance(chain, list):
+        raise ConfigError(f'{pipeline} holds {type(chain).__name__}, a pipeline is a list of transforms: [{{"name": …, …}}, …]')
     with working("prepare") as progress:
         store = prepare(
             source,

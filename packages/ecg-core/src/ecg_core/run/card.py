@@ -20,7 +20,7 @@ from ecg_core.data.files import read_json, sha256, write_atomic, write_json
 from ecg_core.data.store import Store
 from ecg_core.discovery.registry import Registry
 from ecg_core.errors import CheckpointError, RunError, UnknownComponentError
-from ecg_core.run.checkpoint import load_tensors, save_tensors
+from ecg_core.run.checkpoint import load_tensors, load_weights, save_tensors
 
 __all__ = ["Card", "SignalContract", "load_card", "save_model"]
 
@@ -104,25 +104,21 @@ class Card:
         return tuple(self.facts.get("classes", ()))
 
     def build(self) -> nn.Module:
-        """The module with its weights, in evaluation mode.
+        """The module with its weights, in evaluation mode. The initial weights it never keeps take no random numbers.
 
         Raises:
             CheckpointError: The weights are damaged or do not fit.
             UnknownComponentError: The package that ships a component is not installed; the install line is given.
         """
         try:
-            module: nn.Module = Registry._all[self.kind].build(self.config)
+            with torch.random.fork_rng(devices=[]):
+                module: nn.Module = Registry._all[self.kind].build(self.config)
         except UnknownComponentError as error:
             raise UnknownComponentError(_install_line(self.facts["provenance"]) or str(error)) from error
         materialize(module, torch.zeros(2, len(self.signal.leads), self.signal.samples))
         weights = self.facts["weights"]
         tensors = load_tensors(self.path.parent / weights["file"], expected=weights["sha256"])
-        missing, unexpected = module.load_state_dict(tensors, strict=False)
-        if missing or unexpected:
-            raise CheckpointError(
-                f"{self.path}: the weights do not fit the configuration: {len(missing)} missing (e.g. {missing[:2]}), "
-                f"{len(unexpected)} unexpected (e.g. {unexpected[:2]})"
-            )
+        load_weights(module, tensors, str(self.path))
         return module.eval()
 
 
@@ -164,11 +160,25 @@ def load_card(path: Path) -> Card:
             raise CheckpointError(f"{path} has schema {facts['schema']!r}, this version reads {SCHEMA}; update ecg-core")
         s = facts["signal"]
         signal = SignalContract(float(s["fs"]), tuple(s["leads"]), int(s["samples"]), tuple(s["pipeline"]), s["unit"])
+        _check_kinds([{"kind": facts["kind"], **facts["config"]}, s["pipeline"]])
+        if Path(facts["weights"]["file"]).name != facts["weights"]["file"] or not isinstance(facts["provenance"], list):
+            raise ValueError("its weights lie beside it, and its provenance is a list")
         return Card(path, facts["kind"], facts["config"], signal, facts)
+    except CheckpointError:
+        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, CheckpointError):
-            raise
         raise CheckpointError(f"{path} is not a model card ({type(error).__name__}: {error})") from None
+
+
+def _check_kinds(value: Any) -> None:
+    """Building a component runs its constructor, which makes an object; calling a command would do what the command does."""
+    if isinstance(value, Mapping):
+        kind = value.get("kind", "models")
+        if kind == "commands" or kind not in Registry._all:
+            raise ValueError(f"it names a component of kind {kind!r}")
+    if isinstance(value, (Mapping, list)):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            _check_kinds(inner)
 
 
 def _provenance(kind: str, config: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -204,6 +214,6 @@ def _install_line(provenance: Sequence[Mapping[str, str]]) -> str:
                     f"the {part['kind']} component '{part['name']}' was registered by {part['target']}; import that module first"
                 )
             major, minor = (version.split(".") + ["0"])[:2]
-            upper = f"{major}.{int(minor) + 1}" if minor.isdigit() else major
-            return f"built with {provider} {version}, which is not installed: pip install '{provider}>={major}.{minor},<{upper}'"
+            wanted = f">={major}.{minor},<{major}.{int(minor) + 1}" if minor.isdigit() else f"=={version}"
+            return f"built with {provider} {version}, which is not installed: pip install '{provider}{wanted}'"
     return ""

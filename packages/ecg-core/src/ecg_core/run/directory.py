@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import shlex
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,13 +16,21 @@ import torch
 
 from ecg_core import __version__
 from ecg_core.data.files import checked_output, read_json, write_json
+from ecg_core.data.splits import SPLITS
 from ecg_core.data.store import Store
-from ecg_core.errors import RunError
+from ecg_core.errors import OutputExistsError, RunError
 from ecg_core.run.settings import Settings
 
 __all__ = ["RunDirectory"]
 
 _SCHEMA = 1
+_NEEDED = ("schema", "kind", "config", "settings", "data")
+
+# What a run, and the commands that take one, write into its folder.
+_WRITTEN = (
+    "run.json", "metrics.jsonl", "backbone.json", "backbone.safetensors", "model.json", "model.safetensors", "report.html",
+    *(f"{name}-{split}.{suffix}" for name, suffix in (("evaluation", "json"), ("predictions", "csv")) for split in SPLITS),
+)  # fmt: skip
 
 
 class RunDirectory:
@@ -40,10 +50,15 @@ class RunDirectory:
             what = "is not a run directory (no run.json)" if self.path.exists() else "does not exist"
             raise RunError(f"{self.path} {what}; give the --out of `ecg pretrain` or `ecg finetune`")
         try:
-            self.facts: dict[str, Any] = read_json(file)
-            self.kind: str = self.facts["kind"]
-        except (ValueError, KeyError) as error:
+            self.facts: dict[str, Any] = dict(read_json(file))
+        except (ValueError, TypeError) as error:
             raise RunError(f"{file} is damaged ({type(error).__name__}); train again with --force") from None
+        absent = [name for name in _NEEDED if name not in self.facts]
+        if absent:
+            raise RunError(f"{file} is damaged (no {', '.join(absent)}); train again with --force")
+        if self.facts["schema"] != _SCHEMA:
+            raise RunError(f"{file} has schema {self.facts['schema']!r}, this version reads {_SCHEMA}; update ecg-core")
+        self.kind: str = self.facts["kind"]
 
     @classmethod
     def create(
@@ -64,6 +79,10 @@ class RunDirectory:
             OutputExistsError: Something is there, and neither ``force`` nor ``resume`` was given.
             RunError: ``resume``, but the run was started with other settings or other data.
         """
+        if path.is_file():
+            raise OutputExistsError(f"{path} is a file; a run is a folder, choose another output")
+        if resume and not force and path.is_dir() and not (path / "run.json").is_file() and any(path.glob("[!.]*")):
+            raise RunError(f"{path} holds no run to go on with (no run.json); choose another output, or start with --force")
         checked_output(path, force=force, resume=resume, option="--resume to go on, --force to start again")
         wanted = {
             "schema": _SCHEMA,
@@ -76,9 +95,11 @@ class RunDirectory:
         if resume and (path / "run.json").is_file():
             found = cls(path)
             for word in ("kind", "config", "settings", *facts):
-                if _normal(found.facts.get(word)) != _normal(wanted[word]):
+                before, now = _normal(found.facts.get(word)), _normal(wanted[word])
+                if before != now:
                     raise RunError(
-                        f"{path} was started with another {word}; resume with the same command, or start again with --force"
+                        f"{path} was started with another {word} ({_difference(before, now)}); "
+                        "resume with the same command, or start again with --force"
                     )
             if found.facts["data"]["fingerprint"] != store.fingerprint:
                 raise RunError(
@@ -122,23 +143,21 @@ def _normal(value: Any) -> Any:
     )
 
 
+def _difference(before: Any, now: Any) -> str:
+    """The first thing that differs, in words; where values are nested, from the inside."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        name = next(k for k in {**before, **now} if before.get(k) != now.get(k))
+        return f"{name} {_difference(before.get(name), now.get(name))}"
+    return f"{before!r}, now {now!r}"
+
+
 def _clear(path: Path) -> None:
     """Remove what a run writes, and only that."""
-    for pattern in (
-        "run.json",
-        "metrics.jsonl",
-        "backbone.*",
-        "model.*",
-        "evaluation-*.json",
-        "predictions-*.csv",
-        "report*.html",
-    ):
-        for file in path.glob(pattern):
-            file.unlink()
-    for checkpoint in path.glob("checkpoints/step-*"):
-        for file in checkpoint.iterdir():
-            file.unlink()
-        checkpoint.rmdir()
+    for name in _WRITTEN:
+        (path / name).unlink(missing_ok=True)
+    for pattern in ("step-*", ".step-*.tmp", ".step-*.old"):
+        for checkpoint in (path / "checkpoints").glob(pattern):
+            shutil.rmtree(checkpoint)
 
 
 def _environment() -> dict[str, str]:
@@ -150,5 +169,5 @@ def _environment() -> dict[str, str]:
         "numpy": np.__version__,
         "pandas": pd.__version__,
         "threads": str(torch.get_num_threads()),
-        "command": " ".join(["ecg", *sys.argv[1:]]) if Path(sys.argv[0]).name in ("ecg", "__main__.py") else "",
+        "command": shlex.join(["ecg", *sys.argv[1:]]) if Path(sys.argv[0]).name in ("ecg", "__main__.py") else "",
     }

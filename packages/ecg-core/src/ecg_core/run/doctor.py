@@ -58,8 +58,10 @@ def doctor() -> list[Diagnostic]:
 def _devices() -> list[Diagnostic]:
     if not importlib.util.find_spec("torch"):
         return []
-    import torch
-
+    try:
+        import torch
+    except (ImportError, OSError) as error:  # installed, but a library it needs is not
+        return [Diagnostic("problem", f"torch cannot be imported ({error}); install it again: pip install 'ecg-core[torch]'")]
     if torch.cuda.is_available():
         names = {torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())}
         return [Diagnostic("ok", f"{torch.cuda.device_count()} GPU: {', '.join(sorted(names))}")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,6 +64,8 @@ def evaluate(
     indices = store.indices(split, target=target)
     if not len(indices):
         raise DataError(f"the {split} split of {store.path} has no recording with a label for {target!r}")
+    facts = {"run": str(directory.path), "data": store.fingerprint, "split": split, "target": target}
+    baselines = _baselines(compare, split, facts)
     rows = store.table.iloc[indices]
     names, scores, first = mean_by_record(rows["record_id"].tolist(), score_windows(task, store, indices))
     targets = store.target_matrix(target, task.classes, indices)[first]
@@ -75,7 +78,6 @@ def evaluate(
         repeats=repeats,
         seed=seed,
     )
-    facts = {"run": str(directory.path), "data": store.fingerprint, "split": split, "target": target}
     write_json(directory.path / f"evaluation-{split}.json", {**facts, **evaluation.to_dict()})
     predictions = pd.DataFrame({"record_id": names, **{c: scores[:, i] for i, c in enumerate(task.classes)}})
     write_atomic(directory.path / f"predictions-{split}.csv", lambda p: predictions.to_csv(p, index=False, float_format="%.6f"))
@@ -87,7 +89,7 @@ def evaluate(
             facts=_facts(directory, store, task, split),
             targets=targets,
             scores=scores,
-            baselines={_title(RunDirectory(other)): _evaluated(other, split, facts) for other in compare},
+            baselines=baselines,
             history=read_metrics(directory.path / "metrics.jsonl"),
             examples=_examples(task, store, indices[first], targets, scores, examples),
             data_card=_data_card(store),
@@ -122,12 +124,22 @@ def _data_card(store: Store) -> dict[str, str]:
     return {"Store": str(store.path), "Refused recordings": refused or "none", "Windows": f"{len(store):,}"}
 
 
-def _title(directory: RunDirectory) -> str:
+def _baselines(runs: Sequence[str | Path], split: str, here: dict[str, str]) -> dict[str, Evaluation]:
+    """Evaluations of other runs by title; two runs of the same name are told apart by their paths."""
+    directories = [RunDirectory(run) for run in runs]
+    names = [directory.path.name for directory in directories]
+    return {
+        _title(d, d.path.name if names.count(d.path.name) == 1 else str(d.path)): _evaluated(d.path, split, here)
+        for d in directories
+    }
+
+
+def _title(directory: RunDirectory, name: str) -> str:
     facts = directory.facts
     start = (
         "pre-trained" if facts.get("source") else ("random encoder, frozen" if facts.get("mode") == "linear" else "from scratch")
     )
-    return f"{directory.path.name} ({start}, {facts.get('mode')})"
+    return f"{name} ({start}, {facts.get('mode')})"
 
 
 def _evaluated(run: str | Path, split: str, here: dict[str, str]) -> Evaluation:
@@ -136,7 +148,7 @@ def _evaluated(run: str | Path, split: str, here: dict[str, str]) -> Evaluation:
         raise RunError(f"{run} has no evaluation-{split}.json to compare with; run `ecg evaluate {run} --split {split}` first")
     stored = read_json(file)
     for word in ("data", "target"):
-        if stored[word] != here[word]:
+        if stored.get(word) != here[word]:
             raise RunError(
                 f"{run} was evaluated on another {word}, so its numbers cannot stand beside these; evaluate it on the same store"
             )
@@ -145,7 +157,8 @@ def _evaluated(run: str | Path, split: str, here: dict[str, str]) -> Evaluation:
 
 def _command(directory: RunDirectory, store: Store, split: str, html: str | Path) -> str:
     trained = directory.facts.get("environment", {}).get("command", "")
-    return "\n".join(filter(None, [trained, f"ecg evaluate {directory.path} --data {store.path} --split {split} --html {html}"]))
+    words = ["ecg", "evaluate", directory.path, "--data", store.path, "--split", split, "--html", html]
+    return "\n".join(filter(None, [trained, shlex.join(map(str, words))]))
 
 
 def _examples(

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ecg_core.contracts.task import Task
+from ecg_core.data.batch import Batch
 from ecg_core.data.files import checked_output
 from ecg_core.data.record import Record
 from ecg_core.errors import ConfigError
@@ -100,13 +101,6 @@ def explain_window(task: Task, window: Record, target: str | None = None) -> Exp
     upsampled = upsample_relevance(cam, window.n_samples, stride=stage.stride, centre=stage.centre)
     relevance = normalise_relevance(upsampled)[0].numpy()
     relevance = np.broadcast_to(relevance, window.signal.shape)
-    probability = float(_probabilities(task, x)[number])
+    with torch.no_grad():
+        probability = float(task.predict(Batch(x, fs=window.fs, leads=window.leads))[0, number])
     return Explanation(window, task.classes[number], probability, relevance)
-
-
-@torch.no_grad()
-def _probabilities(task: Task, x: torch.Tensor) -> torch.Tensor:
-    from ecg_core.data.batch import Batch
-
-    leads = tuple(f"lead {i}" for i in range(x.shape[1]))
-    return task.predict(Batch(x, fs=1.0, leads=leads))[0]

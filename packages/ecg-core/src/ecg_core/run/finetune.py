@@ -100,7 +100,7 @@ def finetune(
         _RECIPES[mode],
         lr=lr,
         batch_size=batch_size,
-        epochs=epochs or _EPOCHS[mode],
+        epochs=_EPOCHS[mode] if epochs is None else epochs,
         precision=precision,
         device=device,
         seed=seed,

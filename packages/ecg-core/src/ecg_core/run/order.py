@@ -15,7 +15,8 @@ __all__ = ["Batches", "epoch_order", "store_batches"]
 
 def epoch_order(count: int, *, seed: int, epoch: int) -> np.ndarray:
     """A permutation of ``0 … count - 1`` that depends on nothing else."""
-    return np.random.Generator(np.random.Philox(key=[seed & 0xFFFFFFFFFFFFFFFF, epoch])).permutation(count)
+    key = np.array([seed & 0xFFFFFFFFFFFFFFFF, epoch], dtype=np.uint64)  # a list with a large seed would become floats
+    return np.random.Generator(np.random.Philox(key=key)).permutation(count)
 
 
 class Batches:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -18,11 +19,14 @@ from ecg_core.data.record import Record
 from ecg_core.data.source import choose_reader, scan
 from ecg_core.data.table import RecordTable
 from ecg_core.data.windows import prepared_windows
-from ecg_core.errors import DataError, ECGError, RunError
+from ecg_core.errors import DataError, ECGError, MissingExtraError, RunError
 from ecg_core.run.card import SignalContract
 from ecg_core.run.load import load
 
 __all__ = ["Predictions", "find_record", "load_task", "predict", "record_probabilities", "windows_of"]
+
+_AT_ONCE = 64  # windows; a recording of a day has thousands
+_REFUSALS = (ECGError, OSError, ValueError)  # one recording that cannot be used does not stop the others
 
 
 class Predictions(NamedTuple):
@@ -56,9 +60,10 @@ def predict(
     Raises:
         RunError: ``run`` holds no classifier.
         DataError: Nothing could be read; single damaged recordings are listed in ``rejects`` instead.
+        MissingExtraError: ``out`` is Parquet, and pyarrow is not installed.
     """
     if out is not None:
-        checked_output(Path(out), force=force)
+        _check_format(checked_output(Path(out), force=force))
     task, signal = load_task(run)
     rows, rejects = [], []
     for number, total, path, record in _records(Path(source), reader):
@@ -68,9 +73,11 @@ def predict(
             try:
                 rows.append([record.record_id, *record_probabilities(task, signal, record).tolist()])
                 continue
-            except ECGError as error:
+            except _REFUSALS as error:
                 record = str(error)
         rejects.append([path, record])
+    if not rows and not rejects:
+        raise DataError(f"there is no recording in {source}")
     if not rows:
         raise DataError(f"none of the {len(rejects)} recordings in {source} can be used, e.g. {rejects[0][0]}: {rejects[0][1]}")
     found = Predictions(
@@ -100,8 +107,11 @@ def windows_of(record: Record, signal: SignalContract) -> list[Record]:
 def record_probabilities(task: Task, signal: SignalContract, record: Record) -> np.ndarray:
     """``(classes,)``, the mean over the recording's windows."""
     windows = windows_of(record, signal)
-    batch = Batch(np.stack([w.signal for w in windows]), fs=signal.fs, leads=signal.leads).to("cpu")
-    return np.asarray(task.predict(batch).mean(dim=0).numpy())
+    found = []
+    for start in range(0, len(windows), _AT_ONCE):
+        part = np.stack([w.signal for w in windows[start : start + _AT_ONCE]])
+        found.append(task.predict(Batch(part, fs=signal.fs, leads=signal.leads).to("cpu")))
+    return np.asarray(torch.cat(found).mean(dim=0).numpy())
 
 
 def find_record(path: Path, reader: str = "auto") -> Record:
@@ -138,13 +148,17 @@ def _records(source: Path, reader: str) -> Iterator[tuple[int, int, str, Record 
     for number, row in enumerate(table.rows()):
         try:
             yield number, total, row["path"], chosen.read(row)
-        except (ECGError, OSError) as error:
+        except _REFUSALS as error:
             yield number, total, row["path"], str(error)
+
+
+def _check_format(out: Path) -> None:
+    if out.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise MissingExtraError("Parquet needs pyarrow: pip install pyarrow; or write CSV instead")
 
 
 def _write(table: pd.DataFrame, out: Path) -> None:
     if out.suffix == ".parquet":
-        parquet = RecordTable(table.assign(root="", path=""))
-        write_atomic(out, parquet.to_parquet)
+        write_atomic(out, lambda p: table.to_parquet(p, index=False))
     else:
         write_atomic(out, lambda p: table.to_csv(p, index=False, float_format="%.6f"))

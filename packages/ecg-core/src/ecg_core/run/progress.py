@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,7 +13,9 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-__all__ = ["MetricsFile", "Reporter", "read_metrics"]
+from ecg_core.data.files import write_atomic
+
+__all__ = ["MetricsFile", "Reporter", "Stopwatch", "read_metrics"]
 
 
 class MetricsFile:
@@ -24,12 +28,17 @@ class MetricsFile:
 
     def __init__(self, path: Path, *, after: int = 0) -> None:
         kept = [line for line in read_metrics(path) if line["step"] <= after] if after else []
-        path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+
+        def write(temporary: Path) -> None:
+            temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+
+        write_atomic(path, write)
         self._file = path.open("a", encoding="utf-8")
 
     def write(self, line: Mapping[str, Any]) -> None:
-        """Append a line, at once."""
-        self._file.write(json.dumps(line) + "\n")
+        """Append a line, at once; JSON has no NaN and no infinity, so these become ``null``."""
+        plain = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in line.items()}
+        self._file.write(json.dumps(plain, allow_nan=False) + "\n")
         self._file.flush()
 
     def close(self) -> None:
@@ -40,12 +49,30 @@ class MetricsFile:
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The lines of a ``metrics.jsonl``; a last line cut by a crash is left out."""
     lines = []
-    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ():
         try:
             lines.append(json.loads(text))
         except ValueError:
             break
     return lines
+
+
+class Stopwatch:
+    """Windows per second since an epoch began; what lies between two laps, such as writing a checkpoint, is not counted."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._windows, self._seconds, self._began = 0, 0.0, 0.0
+
+    def start(self) -> None:
+        """A step begins."""
+        self._began = self._clock()
+
+    def lap(self, windows: int) -> float:
+        """A step over so many windows ends; the throughput so far, to three digits."""
+        self._windows += windows
+        self._seconds += self._clock() - self._began
+        return float(f"{self._windows / max(self._seconds, 1e-9):.3g}")
 
 
 class Reporter:

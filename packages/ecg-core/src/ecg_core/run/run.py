@@ -6,10 +6,10 @@ of counters, and the checkpoint holds the rest (weights, optimizer, torch's rand
 
 from __future__ import annotations
 
+import inspect
 import math
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +23,7 @@ from ecg_core.discovery.registries import OPTIMIZERS, SCHEDULERS
 from ecg_core.errors import RunError
 from ecg_core.run.checkpoint import newest_checkpoint, save_checkpoint
 from ecg_core.run.order import Batches
-from ecg_core.run.progress import MetricsFile, Reporter
+from ecg_core.run.progress import MetricsFile, Reporter, Stopwatch
 from ecg_core.run.settings import Settings
 
 __all__ = ["Interrupted", "Learner", "Run"]
@@ -95,7 +95,8 @@ class Run:
         """Train to the end; with ``resume`` from the newest checkpoint. Returns the final counters and best number.
 
         Raises:
-            Interrupted: Ctrl-C; everything up to the last step is saved.
+            Interrupted: Ctrl-C; everything up to the last step is saved. A run that is complete by then ends as if nothing
+                had happened.
             RunError: The loss is no longer a finite number.
         """
         torch.manual_seed(self.settings.seed)
@@ -113,23 +114,25 @@ class Run:
         return dict(self.state)
 
     def _epoch(self, metrics: MetricsFile, reporter: Reporter, stop: threading.Event) -> None:
-        epoch, per_epoch = self.state["epoch"], len(self.batches)
+        epoch, per_epoch, every = self.state["epoch"], len(self.batches), self.settings.checkpoint_every
+        watch = Stopwatch()
         self.learner.train()
         for number in range(self.state["step"] - epoch * per_epoch, per_epoch):
-            began = time.perf_counter()
-            batch = self.batches.get(epoch, number)
-            line = self._step(batch)
-            line["windows_per_second"] = round(self.batches.batch_size / (time.perf_counter() - began), 2)
+            watch.start()
+            line = self._step(self.batches.get(epoch, number))
+            line["windows_per_second"] = watch.lap(self.batches.batch_size)
             metrics.write(line)
             reporter.step(self.state["step"], {k: line[k] for k in ("loss", "lr", "windows_per_second")})
-            every = self.settings.checkpoint_every
-            if stop.is_set() or (every and self.state["step"] % every == 0):
-                self._save()
             if stop.is_set():
-                raise Interrupted
+                self._save()
+                raise self._interrupted()
+            if every and self.state["step"] % every == 0 and number + 1 < per_epoch:  # the end of an epoch saves anyway
+                self._save()
         self.state["epoch"] = epoch + 1
         self._after_epoch(metrics)
         self._save()
+        if stop.is_set() and epoch + 1 < self.settings.epochs:
+            raise self._interrupted()
 
     def _step(self, batch: Any) -> dict[str, Any]:
         step = self.state["step"]
@@ -158,7 +161,8 @@ class Run:
         numbers: Mapping[str, float] = {}
         if self.validate is not None:
             self.learner.eval()
-            with torch.random.fork_rng(devices=[]), torch.no_grad():
+            device = torch.device(self.settings.device)
+            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
                 numbers = self.validate()
         value = numbers.get(self.monitor) if self.monitor else None
         best = self.state["best"]
@@ -166,11 +170,13 @@ class Run:
             self.state["best"], self.state["best_epoch"] = value, self.state["epoch"]
             if self.on_best is not None:
                 self.on_best()
-        line = {k: (v if math.isfinite(v) else None) for k, v in numbers.items()}
-        metrics.write({"step": self.state["step"], "epoch": self.state["epoch"], "validation": True, **line})
+        metrics.write({"step": self.state["step"], "epoch": self.state["epoch"], "validation": True, **numbers})
 
     def _save(self) -> None:
         save_checkpoint(self.checkpoints, self.learner, self.optimizer, self.state, keep=self.settings.keep)
+
+    def _interrupted(self) -> Interrupted:
+        return Interrupted(f"interrupted after step {self.state['step']}; all of it is saved in {self.checkpoints}, resume it")
 
 
 def _parameter_groups(learner: nn.Module, settings: Settings) -> list[dict[str, Any]]:
@@ -190,7 +196,8 @@ def _parameter_groups(learner: nn.Module, settings: Settings) -> list[dict[str, 
 
 
 def _adam_words(settings: Settings) -> dict[str, Any]:
-    return {"betas": settings.betas} if settings.optimizer.startswith("adam") else {}
+    takes_betas = "betas" in inspect.signature(OPTIMIZERS.get(settings.optimizer)).parameters
+    return {"betas": settings.betas} if takes_betas else {}
 
 
 @contextmanager
@@ -200,15 +207,15 @@ def _interruptible() -> Iterator[threading.Event]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = signal.getsignal(signal.SIGINT)
 
     def handle(number: int, frame: Any) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
 
-    signal.signal(signal.SIGINT, handle)
+    before = signal.signal(signal.SIGINT, handle)
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        # A handler that was not installed from Python cannot be put back; None stands for it.
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)

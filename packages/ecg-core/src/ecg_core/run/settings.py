@@ -55,8 +55,10 @@ class Settings:
         for name, least in (("epochs", 1), ("batch_size", 1), ("keep", 1), ("checkpoint_every", 0)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)!r}")
-        if not self.lr > 0:
-            raise ConfigError(f"lr must be positive, got {self.lr!r}")
+        if not 0 < self.lr < float("inf"):
+            raise ConfigError(f"lr must be a positive number, got {self.lr!r}")
+        if self.clip is not None and not self.clip > 0:
+            raise ConfigError(f"clip must be a positive number, or None for no clipping, got {self.clip!r}")
         if not 0 <= self.warmup < 1:
             raise ConfigError(f"warmup must be a share of all steps in [0, 1), got {self.warmup!r}")
         if self.precision not in ("fp32", "bf16"):
@@ -86,7 +88,16 @@ class Settings:
         return asdict(self)
 
     def resolved(self) -> Settings:
-        """With ``device="auto"`` decided."""
-        if self.device != "auto":
-            return self
-        return replace(self, device="cuda" if torch.cuda.is_available() else "cpu")
+        """With ``device="auto"`` decided.
+
+        Raises:
+            ConfigError: This machine, or this torch, has no such device.
+        """
+        if self.device == "auto":
+            return replace(self, device="cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            torch.zeros(1, device=self.device).item()
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            reason = str(error).splitlines()[0].rstrip(".")
+            raise ConfigError(f"device {self.device!r} cannot be used here ({reason}); see `ecg doctor`") from None
+        return self

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
 
 from ecg_preproc.synthesis.heart import Breath
 
@@ -86,7 +85,7 @@ def _shaped(shape: tuple[int, int], fs: float, rng: np.random.Generator, *, low:
     frequencies = np.fft.rfftfreq(length, 1 / fs)
     # Edges are a quarter of a hertz to a fifth of the corner wide, not brick walls.
     width = np.maximum(0.2 * np.array([low, high]), 0.02)
-    gain = expit(4 * (frequencies - low) / width[0]) * expit(4 * (high - frequencies) / width[1])
+    gain = _sigmoid(4 * (frequencies - low) / width[0]) * _sigmoid(4 * (high - frequencies) / width[1])
     gain[0] = 0.0
     gain[1:] /= np.maximum(frequencies[1:], 0.05) ** slope
     spectrum = gain * (rng.standard_normal((shape[0], len(gain))) + 1j * rng.standard_normal((shape[0], len(gain))))
@@ -103,3 +102,7 @@ def _bursts(level: NoiseLevel, times: np.ndarray, rng: np.random.Generator) -> n
         strength = rng.uniform(1, 5) * rng.uniform(0, 1, (9, 1)) ** 2
         envelope += strength * np.exp(-0.5 * ((times - centre) / width) ** 2)
     return envelope
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return 0.5 * (1 + np.tanh(x / 2))  # the logistic function, without overflow

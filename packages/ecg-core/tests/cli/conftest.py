@@ -1,0 +1,68 @@
+"""The command line as a function, and distributions that exist only during a test."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from ecg_core.cli import output
+from ecg_core.cli.app import main
+from ecg_core.discovery.index import get_index
+
+
+class Said(NamedTuple):
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    error: str
+
+
+@pytest.fixture
+def ecg(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Said]:
+    """Run ``ecg WORDS`` in this process."""
+    monkeypatch.delenv("ECG_DEBUG", raising=False)
+    monkeypatch.setattr(output.console, "_width", 120)
+
+    def run(*words: object) -> Said:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main([str(w) for w in words])
+        said = capsys.readouterr()
+        return Said(int(left.value.code or 0), said.out, said.err)
+
+    return run
+
+
+@pytest.fixture
+def ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Install a distribution: ``ship("ecg-x", commands={"hello": "ecg_x_good:run"}, ecg_x_good=source)``."""
+    before = set(sys.modules)
+    for name in ("ECG_PLUGINS", "ECG_PLUGINS_BLOCK", "ECG_PREFER"):
+        monkeypatch.delenv(name, raising=False)
+
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(str(tmp_path))
+
+        def install(name: str, commands: dict[str, str], **modules: str) -> None:
+            info = tmp_path / f"{name.replace('-', '_')}-0.3.1.dist-info"
+            info.mkdir()
+            (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.3.1\n", encoding="utf-8")
+            lines = [f"{word} = {target}" for word, target in commands.items()]
+            (info / "entry_points.txt").write_text("\n".join(["[ecg_core.commands]", *lines, ""]), encoding="utf-8")
+            for module, source in modules.items():
+                (tmp_path / f"{module}.py").write_text(source, encoding="utf-8")
+            importlib.invalidate_caches()
+            get_index(refresh=True)
+
+        yield install
+    for name in set(sys.modules) - before:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+    importlib.invalidate_caches()
+    get_index(refresh=True)

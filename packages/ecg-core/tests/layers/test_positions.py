@@ -1,0 +1,42 @@
+"""Sin-cos positions against their formula."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from ecg_core.layers.positions import sincos_positions
+
+
+def test_every_entry_is_the_formula() -> None:
+    count, width = 7, 12
+    found = sincos_positions(count, width, like=torch.zeros(1, dtype=torch.float64))
+    for p in range(count):
+        for k in range(width // 2):
+            angle = p / 10000 ** (k / (width // 2))
+            assert float(found[p, k]) == pytest.approx(math.sin(angle), abs=1e-12)
+            assert float(found[p, width // 2 + k]) == pytest.approx(math.cos(angle), abs=1e-12)
+
+
+def test_position_zero_is_zeros_then_ones() -> None:
+    found = sincos_positions(1, 8, like=torch.zeros(1))
+    assert found.tolist() == [[0.0] * 4 + [1.0] * 4]
+
+
+def test_every_position_has_the_same_length_and_the_product_depends_on_the_distance_alone() -> None:
+    """sin² + cos² = 1 for each of width / 2 frequencies; sin a sin b + cos a cos b = cos(a - b)."""
+    positions = sincos_positions(50, 64, like=torch.zeros(1, dtype=torch.float64))
+    gram = positions @ positions.T
+    torch.testing.assert_close(gram.diagonal(), torch.full((50,), 32.0, dtype=torch.float64))
+    for distance in (1, 5, 30):
+        along = gram.diagonal(distance)
+        torch.testing.assert_close(along, along[:1].expand_as(along))
+
+
+def test_half_precision_gets_positions_of_full_precision() -> None:
+    half = sincos_positions(300, 8, like=torch.zeros(1, dtype=torch.bfloat16))
+    assert half.dtype == torch.float32
+    assert torch.equal(half, sincos_positions(300, 8, like=torch.zeros(1)))
+    assert len({tuple(row) for row in half.tolist()}) == 300  # bf16 would merge neighbours beyond 256

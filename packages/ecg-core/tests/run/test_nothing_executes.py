@@ -1,0 +1,64 @@
+"""No file can execute code: the sources call nothing that unpickles, evaluates or executes."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGES = Path(__file__).parents[3]
+# The contract kit checks that components survive pickling, on objects it made itself; it reads no file.
+SOURCES = sorted(f for package in PACKAGES.glob("ecg-*/src") for f in package.rglob("*.py") if f.parent.name != "testing")
+
+MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "yaml", "jsonpickle"}
+NAMES = {"eval", "exec", "compile", "__import__"}
+CALLS = {
+    "torch.load", "torch.jit.load", "joblib.load", "pandas.read_pickle", "pd.read_pickle", "os.system", "os.popen",
+    "runpy.run_path", "runpy.run_module", "yaml.load", "torch.hub.load",
+}  # fmt: skip
+
+
+def _dotted(node: ast.AST) -> str:
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _offences(source: str) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [a.name for a in node.names if a.name.split(".")[0] in MODULES]
+        elif isinstance(node, ast.ImportFrom):
+            names = {f"{node.module}.{a.name}" for a in node.names}
+            found += [str(node.module)] if (node.module or "").split(".")[0] in MODULES else sorted(names & CALLS)
+        elif isinstance(node, ast.Call):
+            name = _dotted(node.func)
+            found += [name] if name in NAMES | CALLS else []
+            for word in node.keywords:
+                value = word.value.value if isinstance(word.value, ast.Constant) else None
+                if (word.arg == "allow_pickle" and value is not False) or (word.arg == "shell" and value is not False):
+                    found.append(f"{name}({word.arg}=…)")
+    return found
+
+
+def test_no_source_file_unpickles_evaluates_or_executes() -> None:
+    assert len(SOURCES) > 80
+    offences = {str(f.relative_to(PACKAGES)): _offences(f.read_text(encoding="utf-8")) for f in SOURCES}
+    assert not {file: found for file, found in offences.items() if found}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pickle", "from pickle import loads", "import yaml", "eval('1')", "exec('1')", "torch.load(f)",
+        "from torch import load", "np.load(f, allow_pickle=True)", "joblib.load(f)", "subprocess.run(x, shell=True)",
+    ],
+)  # fmt: skip
+def test_the_walk_notices(source: str) -> None:
+    assert _offences(source)
+
+
+def test_the_walk_lets_evaluation_mode_pass() -> None:
+    assert not _offences("module.eval(); np.load(f, allow_pickle=False); re.compile('x')")
