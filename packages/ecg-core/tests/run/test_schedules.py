@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -17,7 +18,7 @@ def test_warmup_rises_linearly_to_the_peak() -> None:
     assert factor[0] == pytest.approx(1 / 101)
     assert factor[49] == pytest.approx(50 / 101)
     assert factor[100] == 1.0
-    assert all(b > a for a, b in zip(factor, factor[1:], strict=False))
+    assert all(b > a for a, b in itertools.pairwise(factor))
 
 
 def test_cosine_is_a_half_in_the_middle_and_almost_zero_at_the_last_step() -> None:

@@ -18,7 +18,7 @@ from ecg_core.discovery.index import FIRST_PARTY, USABLE, Component, get_index
 from ecg_core.discovery.names import comparison_key, distribution_key, near_names
 from ecg_core.errors import AmbiguousComponentError, ComponentLoadError, ConfigError, UnknownComponentError
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "registry_of"]
 
 T = TypeVar("T")
 C = TypeVar("C")
@@ -238,6 +238,17 @@ def _attribute(module: Any, path: str, *default: Any) -> Any:
     return functools.reduce(lambda found, part: getattr(found, part, *default), path.split("."), module)
 
 
+def registry_of(kind: str) -> Registry[Any]:
+    """The registry of a kind.
+
+    Raises:
+        ConfigError: There is no such kind.
+    """
+    if kind not in Registry._all:
+        raise ConfigError(f"'{kind}' is no kind of component; expected one of {', '.join(sorted(Registry._all))}")
+    return Registry._all[kind]
+
+
 def _singular(kind: str) -> str:
     return {"ssl": "SSL method", "attention": "attention layer"}.get(kind, kind.removesuffix("s"))
 
@@ -263,7 +274,7 @@ def _plain(value: Any, where: str) -> Any:
         return float(value)
     if isinstance(value, Configurable):
         kind = _kind_of(value, where)
-        return {"kind": kind} | Registry._all[kind].to_config(value)
+        return {"kind": kind} | registry_of(kind).to_config(value)
     if isinstance(value, Mapping):
         return {str(k): _plain(v, f"{where}.{k}") for k, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -286,10 +297,7 @@ def _kind_of(value: Configurable, where: str) -> str:
 def _built(value: Any) -> Any:
     """The inverse of :func:`_plain`."""
     if isinstance(value, Mapping) and "kind" in value and "name" in value:
-        kind = value["kind"]
-        if kind not in Registry._all:
-            raise ConfigError(f"'{kind}' is no kind of component; expected one of {', '.join(sorted(Registry._all))}")
-        return Registry._all[kind].build(value)
+        return registry_of(value["kind"]).build(value)
     if isinstance(value, Mapping):
         return {k: _built(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

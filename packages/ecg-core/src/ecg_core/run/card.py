@@ -18,7 +18,8 @@ from ecg_core.contracts.compose import Compose
 from ecg_core.contracts.lazy import materialize
 from ecg_core.data.files import read_json, sha256, write_atomic, write_json
 from ecg_core.data.store import Store
-from ecg_core.discovery.registry import Registry
+from ecg_core.discovery.index import KINDS
+from ecg_core.discovery.registry import registry_of
 from ecg_core.errors import CheckpointError, RunError, UnknownComponentError
 from ecg_core.run.checkpoint import load_tensors, load_weights, save_tensors
 
@@ -112,7 +113,7 @@ class Card:
         """
         try:
             with torch.random.fork_rng(devices=[]):
-                module: nn.Module = Registry._all[self.kind].build(self.config)
+                module: nn.Module = registry_of(self.kind).build(self.config)
         except UnknownComponentError as error:
             raise UnknownComponentError(_install_line(self.facts["provenance"]) or str(error)) from error
         materialize(module, torch.zeros(2, len(self.signal.leads), self.signal.samples))
@@ -124,7 +125,7 @@ class Card:
 
 def save_model(folder: Path, name: str, module: nn.Module, *, kind: str, signal: SignalContract, **facts: Any) -> Path:
     """Write ``name.safetensors`` and, last, ``name.json`` into a folder; returns the card's path."""
-    config = Registry._all[kind].to_config(module)
+    config = registry_of(kind).to_config(module)
     weights = folder / f"{name}.safetensors"
     write_atomic(weights, lambda p: save_tensors(p, module.state_dict()))
     card = folder / f"{name}.json"
@@ -174,7 +175,7 @@ def _check_kinds(value: Any) -> None:
     """Building a component runs its constructor, which makes an object; calling a command would do what the command does."""
     if isinstance(value, Mapping):
         kind = value.get("kind", "models")
-        if kind == "commands" or kind not in Registry._all:
+        if kind == "commands" or kind not in KINDS:
             raise ValueError(f"it names a component of kind {kind!r}")
     if isinstance(value, (Mapping, list)):
         for inner in value.values() if isinstance(value, Mapping) else value:
@@ -183,7 +184,7 @@ def _check_kinds(value: Any) -> None:
 
 def _provenance(kind: str, config: Mapping[str, Any]) -> list[dict[str, str]]:
     """Who shipped each component of a configuration."""
-    component = Registry._all[kind].describe(config["name"])
+    component = registry_of(kind).describe(config["name"])
     found = [
         {
             "kind": kind,
@@ -207,7 +208,7 @@ def _provenance(kind: str, config: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def _install_line(provenance: Sequence[Mapping[str, str]]) -> str:
     for part in provenance:
-        if part["name"] not in Registry._all[part["kind"]]:
+        if part["name"] not in registry_of(part["kind"]):
             provider, version = part["provider"], part["version"]
             if provider == "this process":
                 return (

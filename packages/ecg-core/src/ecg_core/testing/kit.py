@@ -12,7 +12,7 @@ import pytest
 
 from ecg_core.config.configurable import Variant
 from ecg_core.discovery.index import Component, get_index
-from ecg_core.discovery.registry import Registry
+from ecg_core.discovery.registry import Registry, registry_of
 from ecg_core.errors import UnknownComponentError
 
 __all__ = ["Example", "check", "check_names", "conformance"]
@@ -37,7 +37,7 @@ class Example:
     @classmethod
     def of(cls, component: Component) -> Example:
         """The example its author states, or the defaults."""
-        source: Any = Registry._all[component.kind].get(component.qualified)
+        source: Any = registry_of(component.kind).get(component.qualified)
         owner = source.cls if isinstance(source, Variant) else source
         stated = owner.conformance_params() if hasattr(owner, "conformance_params") else {}
         return cls(component, **stated)
@@ -45,7 +45,7 @@ class Example:
     @property
     def registry(self) -> Registry[Any]:
         """The registry of its kind."""
-        return Registry._all[self.component.kind]
+        return registry_of(self.component.kind)
 
     def build(self, **more: Any) -> Any:
         """The component, built with its stated arguments and these."""
