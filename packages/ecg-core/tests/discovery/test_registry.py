@@ -352,3 +352,11 @@ def test_a_shadowed_component_is_configured_by_its_full_name(site):
     config = BACKBONES.to_config(BACKBONES.build("ecg-x:resnet18"))
     assert config == {"name": "ecg-x:resnet18"}
     assert type(BACKBONES.build(config)).__module__ == "ecg_x.model"
+
+
+def test_a_configuration_that_names_a_command_is_refused_before_it_runs(tmp_path):
+    out = tmp_path / "made"
+    spec = {"name": "compose", "transforms": [{"kind": "commands", "name": "demo", "out": str(out)}]}
+    with pytest.raises(ConfigError, match="a configuration cannot name a command, got 'demo'"):
+        TRANSFORMS.build(spec)
+    assert not out.exists()

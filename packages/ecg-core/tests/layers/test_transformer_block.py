@@ -79,3 +79,9 @@ def test_both_roads_of_attention_give_what_the_fused_kernel_gives(dtype: torch.d
     for found, reference in zip(inputs, exact, strict=True):
         torch.testing.assert_close(found.grad.double(), reference.grad, rtol=tolerance, atol=10 * tolerance)
     assert out.dtype == dtype
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
+def test_a_branch_is_never_left_out_for_certain(rate):
+    with pytest.raises(ValueError, match=r"rate must be a probability in \[0, 1\), got"):
+        DropPath(rate)

@@ -86,12 +86,15 @@ def test_probabilities_are_sigmoids_or_a_softmax() -> None:
 
 @pytest.mark.parametrize("problem", ["multi_label", "multi_class"])
 def test_the_criterion_of_half_precision_logits_is_computed_in_full(problem: str) -> None:
-    """At logits of ±20, bf16 arithmetic would give 0 or lose every digit."""
-    task, targets = _task(problem), torch.tensor([[0.0, 1.0]])
-    half = torch.tensor([[20.0, -20.0]], dtype=torch.bfloat16)
-    loss = task.criterion(half, targets)
+    """bf16 keeps three digits; the reference is float64 on the same logits."""
+    torch.manual_seed(0)
+    half, targets = (5 * torch.randn(64, 2)).to(torch.bfloat16), torch.eye(2).repeat(32, 1)
+    loss = _task(problem).criterion(half, targets.to(torch.bfloat16))
     assert loss.dtype == torch.float32
-    assert float(loss) == pytest.approx(float(task.criterion(half.double(), targets)), rel=1e-6)
+    exact, truth = half.double(), targets.double()
+    logs = exact.log_softmax(dim=1) if problem == "multi_class" else (exact * (2 * truth - 1)).sigmoid().log()
+    expected = -(truth * logs).sum(dim=1).mean() if problem == "multi_class" else -logs.mean()
+    assert float(loss) == pytest.approx(float(expected), rel=1e-6)
 
 
 def test_only_training_batches_are_augmented() -> None:

@@ -94,6 +94,11 @@ def test_the_relevance_of_a_planted_burst_lies_on_the_burst(start: int) -> None:
     assert away.max() == 0.0
 
 
+def test_the_relevance_of_one_patch_is_centred_on_the_patch() -> None:
+    relevance = explain_window(_task(), _window((0, 130, 140)), "POWER").relevance[0]
+    assert np.average(np.arange(SAMPLES), weights=relevance) == pytest.approx(134.5)
+
+
 @pytest.mark.parametrize(("target", "there", "elsewhere"), [("EARLY", 70, 320), ("LATE", 320, 70)])
 def test_a_score_that_depends_on_one_segment_is_explained_by_that_segment(target: str, there: int, elsewhere: int) -> None:
     """Both halves hold the same burst; each class is about one of them."""

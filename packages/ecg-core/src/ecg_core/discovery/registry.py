@@ -297,6 +297,8 @@ def _kind_of(value: Configurable, where: str) -> str:
 def _built(value: Any) -> Any:
     """The inverse of :func:`_plain`."""
     if isinstance(value, Mapping) and "kind" in value and "name" in value:
+        if value["kind"] == "commands":  # building is calling, and a command does things
+            raise ConfigError(f"a configuration cannot name a command, got '{value['name']}'; it names components only")
         return registry_of(value["kind"]).build(value)
     if isinstance(value, Mapping):
         return {k: _built(v) for k, v in value.items()}

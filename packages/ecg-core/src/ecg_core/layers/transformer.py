@@ -19,6 +19,8 @@ class DropPath(nn.Module):
 
     def __init__(self, rate: float = 0.0) -> None:
         super().__init__()
+        if not 0 <= rate < 1:
+            raise ValueError(f"rate must be a probability in [0, 1), got {rate!r}")
         self.rate = rate
 
     def forward(self, x: Tensor) -> Tensor:

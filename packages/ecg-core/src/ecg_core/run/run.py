@@ -122,7 +122,7 @@ class Run:
             line = self._step(self.batches.get(epoch, number))
             line["windows_per_second"] = watch.lap(self.batches.batch_size)
             metrics.write(line)
-            reporter.step(self.state["step"], {k: line[k] for k in ("loss", "lr", "windows_per_second")})
+            reporter.step(self.state["step"], {k: v for k, v in line.items() if k not in ("step", "epoch")})
             if stop.is_set():
                 self._save()
                 raise self._interrupted()
@@ -155,7 +155,7 @@ class Run:
         self.learner.after_step()  # type: ignore[operator]
         self.state["step"] = step + 1
         logs = {name: round(float(number), 6) for name, number in losses.logs.items()}
-        return {"step": step + 1, "epoch": self.state["epoch"], "loss": value, "lr": rate, **logs}
+        return {"step": step + 1, "epoch": self.state["epoch"] + 1, "loss": value, "lr": rate, **logs}
 
     def _after_epoch(self, metrics: MetricsFile) -> None:
         numbers: Mapping[str, float] = {}
