@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,7 +109,7 @@ def test_probabilities_are_written_as_csv(run: Path, recordings: Path, tmp_path:
 def test_parquet_without_pyarrow_is_refused_before_any_work(
     run: Path, recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setattr(module, "load_task", lambda run: pytest.fail("the model was loaded first"))
     with pytest.raises(MissingExtraError, match="Parquet needs pyarrow: pip install pyarrow; or write CSV instead"):
         predict(run, recordings, tmp_path / "p.parquet")

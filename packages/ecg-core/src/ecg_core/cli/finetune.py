@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from ecg_core.cli.interruption import resumable
 from ecg_core.cli.output import next_command, shell_path, tell
 from ecg_core.cli.spec import component
 
@@ -54,9 +55,8 @@ def finetune(
         resume: Go on from the newest checkpoint.
     """
     from ecg_core.run.finetune import finetune as train
-    from ecg_core.run.run import Interrupted
 
-    try:
+    with resumable(out):
         run = train(
             data,
             out,
@@ -76,10 +76,6 @@ def finetune(
             force=force,
             resume=resume,
         )
-    except Interrupted:
-        raise Interrupted(
-            f"interrupted; nothing is lost, go on with the same command and --resume (checkpoint in {out})"
-        ) from None
     best = run.facts["val_auroc"]
     score = (
         "no validation patients" if best is None else f"best validation macro AUROC {best:.3f} in epoch {run.facts['best_epoch']}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from ecg_core.cli.interruption import resumable
 from ecg_core.cli.output import next_command, shell_path, tell
 from ecg_core.cli.spec import component
 
@@ -45,9 +46,8 @@ def pretrain(
     """
     from ecg_core.data.store import Store
     from ecg_core.run.pretrain import pretrain as train
-    from ecg_core.run.run import Interrupted
 
-    try:
+    with resumable(out):
         run = train(
             data,
             out,
@@ -63,10 +63,6 @@ def pretrain(
             force=force,
             resume=resume,
         )
-    except Interrupted:
-        raise Interrupted(
-            f"interrupted; nothing is lost, go on with the same command and --resume (checkpoint in {out})"
-        ) from None
     method_name, backbone_name = run.facts["config"]["name"], run.facts["config"]["backbone"]["name"]
     tell(
         f"pre-trained {backbone_name} with {method_name}: "

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ecg_core.errors import DataError, MissingExtraError
 
-__all__ = ["FACTS", "RecordTable"]
+__all__ = ["FACTS", "RecordTable", "need_pyarrow"]
 
 # Columns with a meaning to the toolkit; every other column of lists is a target (a tuple of classes per record).
 FACTS = ("record_id", "patient_id", "root", "path", "fs", "n_samples", "leads", "age", "sex", "split")
@@ -160,13 +160,13 @@ class RecordTable:
 
     def to_parquet(self, path: str | Path) -> None:
         """Write the rows as Parquet (needs pyarrow); lists stay lists."""
-        _need_pyarrow()
+        need_pyarrow()
         self.frame.to_parquet(path, index=False)
 
     @classmethod
     def read_parquet(cls, path: str | Path) -> RecordTable:
         """Read what :meth:`to_parquet` wrote."""
-        _need_pyarrow()
+        need_pyarrow()
         frame = pd.read_parquet(path)
         for name in frame.columns:
             values = frame[name].tolist()
@@ -175,7 +175,12 @@ class RecordTable:
         return cls(frame)
 
 
-def _need_pyarrow() -> None:
+def need_pyarrow() -> None:
+    """One clear error where Parquet cannot be read or written.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+    """
     try:
         import pyarrow  # noqa: F401
     except ImportError:

@@ -129,8 +129,7 @@ def _baselines(runs: Sequence[str | Path], split: str, here: dict[str, str]) -> 
     directories = [RunDirectory(run) for run in runs]
     names = [directory.path.name for directory in directories]
     return {
-        _title(d, d.path.name if names.count(d.path.name) == 1 else str(d.path)): _evaluated(d.path, split, here)
-        for d in directories
+        _title(d, d.path.name if names.count(d.path.name) == 1 else str(d.path)): _evaluated(d, split, here) for d in directories
     }
 
 
@@ -142,8 +141,9 @@ def _title(directory: RunDirectory, name: str) -> str:
     return f"{name} ({start}, {facts.get('mode')})"
 
 
-def _evaluated(run: str | Path, split: str, here: dict[str, str]) -> Evaluation:
-    file = RunDirectory(run).path / f"evaluation-{split}.json"
+def _evaluated(directory: RunDirectory, split: str, here: dict[str, str]) -> Evaluation:
+    run = directory.path
+    file = run / f"evaluation-{split}.json"
     if not file.is_file():
         raise RunError(f"{run} has no evaluation-{split}.json to compare with; run `ecg evaluate {run} --split {split}` first")
     stored = read_json(file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -17,9 +16,9 @@ from ecg_core.data.files import checked_output, write_atomic
 from ecg_core.data.reader import Reader
 from ecg_core.data.record import Record
 from ecg_core.data.source import choose_reader, scan
-from ecg_core.data.table import RecordTable
+from ecg_core.data.table import RecordTable, need_pyarrow
 from ecg_core.data.windows import prepared_windows
-from ecg_core.errors import DataError, ECGError, MissingExtraError, RunError
+from ecg_core.errors import DataError, ECGError, RunError
 from ecg_core.run.card import SignalContract
 from ecg_core.run.load import load
 
@@ -63,7 +62,9 @@ def predict(
         MissingExtraError: ``out`` is Parquet, and pyarrow is not installed.
     """
     if out is not None:
-        _check_format(checked_output(Path(out), force=force))
+        checked_output(Path(out), force=force)
+        if Path(out).suffix == ".parquet":  # said now, not when the work is done
+            need_pyarrow()
     task, signal = load_task(run)
     rows, rejects = [], []
     for number, total, path, record in _records(Path(source), reader):
@@ -150,11 +151,6 @@ def _records(source: Path, reader: str) -> Iterator[tuple[int, int, str, Record 
             yield number, total, row["path"], chosen.read(row)
         except _REFUSALS as error:
             yield number, total, row["path"], str(error)
-
-
-def _check_format(out: Path) -> None:
-    if out.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise MissingExtraError("Parquet needs pyarrow: pip install pyarrow; or write CSV instead")
 
 
 def _write(table: pd.DataFrame, out: Path) -> None:
