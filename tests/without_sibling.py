@@ -7,7 +7,8 @@ import importlib.util
 import pkgutil
 import sys
 
-from ecg_core.discovery.index import FIRST_PARTY, get_index
+from ecg_core.discovery.index import get_index
+from ecg_core.discovery.kinds import FIRST_PARTY
 from ecg_core.discovery.registries import BACKBONES, SSL, TRANSFORMS
 from ecg_core.errors import UnknownComponentError
 

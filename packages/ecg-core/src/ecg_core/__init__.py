@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from ecg_core.data.record import Record
     from ecg_core.data.store import Store
     from ecg_core.data.table import RecordTable
-    from ecg_core.discovery.index import get_index
+    from ecg_core.discovery.hooks import Alias, Diagnostic, RunEvent, hookimpl
+    from ecg_core.discovery.index import get_index, refresh
+    from ecg_core.discovery.manager import plugin_manager
     from ecg_core.discovery.registries import (
         ATTN_LAYERS,
         BACKBONES,
@@ -73,7 +75,9 @@ _WHERE = {
     "data.record": ("Record",),
     "data.store": ("Store",),
     "data.table": ("RecordTable",),
-    "discovery.index": ("get_index",),
+    "discovery.hooks": ("Alias", "Diagnostic", "RunEvent", "hookimpl"),
+    "discovery.index": ("get_index", "refresh"),
+    "discovery.manager": ("plugin_manager",),
     "discovery.registries": (
         "ATTN_LAYERS", "BACKBONES", "COMMANDS", "HEADS", "LOSSES", "MODELS", "OPTIMIZERS", "READERS", "SCHEDULERS",
         "SSL", "TRANSFORMS", "register_backbone", "register_model", "register_ssl", "register_transform",

@@ -15,6 +15,8 @@ __all__ = [
     "LeakError",
     "MissingExtraError",
     "OutputExistsError",
+    "PluginError",
+    "PluginWarning",
     "RegistryError",
     "RunError",
     "UnknownComponentError",
@@ -51,6 +53,14 @@ class AmbiguousComponentError(RegistryError, LookupError):
 
 class ComponentLoadError(RegistryError, ImportError):
     """A component is listed, but its module cannot be imported."""
+
+
+class PluginError(RegistryError):
+    """Something is wrong with an installed plugin, and ``ECG_PLUGINS_STRICT`` says that this must not be."""
+
+
+class PluginWarning(UserWarning):
+    """Something is wrong with an installed plugin; everything else works on without it."""
 
 
 class ConfigError(ECGError, TypeError):

@@ -10,7 +10,8 @@ from ecg_core.cli import app as module
 from ecg_core.cli.app import main
 from ecg_core.discovery.registries import COMMANDS
 
-OURS = [getattr(errors, name) for name in errors.__all__ if isinstance(getattr(errors, name), type)]
+NAMED = [getattr(errors, name) for name in errors.__all__]
+OURS = [kind for kind in NAMED if isinstance(kind, type) and issubclass(kind, errors.ECGError)]
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import threading
 import pytest
 
 from ecg_core.discovery import index as index_module
-from ecg_core.discovery.index import FIRST_PARTY, KINDS, get_index
+from ecg_core.discovery.index import get_index
+from ecg_core.discovery.kinds import FIRST_PARTY, KINDS
 from ecg_core.discovery.metadata import declared_sections
 from ecg_core.discovery.names import comparison_key, near_names
 
@@ -222,4 +223,4 @@ def test_near_names_come_nearest_first_and_far_ones_not_at_all():
 def test_the_index_of_this_installation_is_healthy_and_serialisable():
     index = get_index(refresh=True)
     assert {c.status for p in FIRST_PARTY if p in index.plugins for c in index.plugins[p].components} == {"ok"}
-    assert json.loads(json.dumps(index.to_dict()))["schema"] == 1
+    assert json.loads(json.dumps(index.to_dict()))["schema"] == 2

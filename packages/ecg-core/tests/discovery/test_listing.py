@@ -10,7 +10,8 @@ import pytest
 
 import ecg_core
 from ecg_core.cli.plugins import Kind
-from ecg_core.discovery.index import KINDS, get_index
+from ecg_core.discovery.index import get_index
+from ecg_core.discovery.kinds import KINDS
 from ecg_core.discovery.registries import COMMANDS
 from ecg_core.discovery.registry import Registry
 

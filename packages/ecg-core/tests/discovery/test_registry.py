@@ -77,7 +77,7 @@ def test_an_unhealthy_component_is_answered_with_its_health(site):
 def test_a_name_of_ours_that_is_not_installed_is_answered_with_the_install_line(monkeypatch):
     index = get_index()
     without = type(index)({k: v for k, v in index.plugins.items() if k != "ecg-backbones"}, ())
-    monkeypatch.setattr("ecg_core.discovery.registry.get_index", lambda: without)
+    monkeypatch.setattr("ecg_core.discovery.index._cached", without)
     assert message("ResNet18") == "backbone 'ResNet18' is in ecg-backbones, which is not installed: pip install ecg-backbones"
 
 

@@ -18,14 +18,14 @@ def index(monkeypatch: pytest.MonkeyPatch):
 
     def see(*plugins: Plugin, problems: tuple[str, ...] = ()) -> list[tuple[str, str]]:
         found = PluginIndex(MappingProxyType({p.name: p for p in plugins}), problems)
-        monkeypatch.setattr(module, "get_index", lambda: found)
+        monkeypatch.setattr("ecg_core.discovery.index._cached", found)
         return [(d.level, d.message) for d in doctor()]
 
     return see
 
 
 def _plugin(name: str, *components: Component) -> Plugin:
-    return Plugin(name, "0.3.1", "/site", None, None, components)
+    return Plugin(name, "0.3.1", "/site", components=components)
 
 
 def test_packages_of_ours_that_are_absent_come_with_their_install_line(index) -> None:

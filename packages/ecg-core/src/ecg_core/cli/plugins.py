@@ -9,7 +9,8 @@ from cyclopts import App, Parameter
 from rich.text import Text
 
 from ecg_core.cli.output import console, tell
-from ecg_core.discovery.index import KINDS, Component, get_index
+from ecg_core.discovery.index import Component, get_index
+from ecg_core.discovery.kinds import KINDS
 from ecg_core.discovery.summaries import summary
 
 __all__ = ["plugins"]

@@ -4,32 +4,23 @@ from __future__ import annotations
 
 import importlib
 import os
-import re
 import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
-from ecg_core.discovery.metadata import Declaration, Distribution, installed
-from ecg_core.discovery.modules import located
+from ecg_core.discovery.health import HOOKS, USABLE, Status, health, numbers
+from ecg_core.discovery.kinds import FIRST_PARTY, KINDS
+from ecg_core.discovery.metadata import Distribution, Origin, installed
 from ecg_core.discovery.names import comparison_key, distribution_key
+from ecg_core.discovery.preferences import preferences
+from ecg_core.discovery.staleness import stale_declarations
+from ecg_core.errors import ConfigError, PluginError
 
-__all__ = ["FIRST_PARTY", "KINDS", "USABLE", "Component", "Plugin", "PluginIndex", "Status", "get_index"]
+__all__ = ["Component", "Plugin", "PluginIndex", "get_index", "refresh"]
 
-KINDS = (
-    "backbones", "models", "ssl", "transforms", "readers", "heads", "attention",
-    "losses", "optimizers", "schedulers", "commands",
-)  # fmt: skip
-FIRST_PARTY = ("ecg-core", "ecg-backbones", "ecg-preproc", "ecg-ssl")
-
-Status = Literal["ok", "missing", "invalid", "unknown-kind", "incompatible", "conflict", "shadowed", "duplicate", "blocked"]
-
-# A clash is settled when a name is resolved: a qualified name or a preference still reaches these.
-USABLE: tuple[Status, ...] = ("ok", "shadowed", "conflict")
-
-_TARGET = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")
-_SCHEMA = 1
+_SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -49,17 +40,38 @@ class Component:
         """``provider:name``, which is unambiguous everywhere a name is accepted."""
         return f"{self.provider}:{self.name}"
 
+    @property
+    def module(self) -> str:
+        """The module that has to be imported."""
+        return self.target.partition(":")[0]
+
 
 @dataclass(frozen=True)
 class Plugin:
-    """One installed distribution with its components."""
+    """One installed distribution with its components.
+
+    Args:
+        name: Normalised name.
+        version: As installed.
+        location: The folder its modules are in.
+        requires_core: The range of ecg-core it was written for; ``None`` if it states none.
+        origin: Where it was installed from, when that was no index.
+        hooks: Its hook modules, as components of the kind ``"plugins"``.
+        components: What it ships.
+    """
 
     name: str
     version: str
     location: str
-    requires_core: str | None
-    hooks: str | None
-    components: tuple[Component, ...]
+    requires_core: str | None = None
+    origin: Origin | None = None
+    hooks: tuple[Component, ...] = ()
+    components: tuple[Component, ...] = ()
+
+    @property
+    def unhealthy(self) -> tuple[Component, ...]:
+        """Components and hook modules that are not ``"ok"``."""
+        return tuple(c for c in (*self.hooks, *self.components) if c.status != "ok")
 
 
 @dataclass(frozen=True)
@@ -73,18 +85,20 @@ class PluginIndex:
         """Every component (of one kind), healthy or not."""
         return tuple(c for p in self.plugins.values() for c in p.components if kind is None or c.kind == kind)
 
+    def hooks(self) -> tuple[Component, ...]:
+        """Every hook module, healthy or not."""
+        return tuple(hook for p in self.plugins.values() for hook in p.hooks)
+
     def find(self, kind: str, name: str) -> tuple[Component, ...]:
         """Usable components whose name compares equal; ``"provider:name"`` restricts the provider."""
-        provider, _, plain = name.rpartition(":")
-        key = comparison_key(plain)
-        return tuple(
-            c
-            for c in self.components(kind)
-            if comparison_key(c.name) == key and (not provider or c.provider == distribution_key(provider)) and c.status in USABLE
-        )
+        return tuple(matching((c for c in self.components(kind) if c.status in USABLE), name))
 
     def to_dict(self) -> dict[str, Any]:
         """The index for ``--json``."""
+
+        def entry(c: Component) -> dict[str, str]:
+            return {"kind": c.kind, "name": c.name, "target": c.target, "status": c.status, "detail": c.detail}
+
         return {
             "schema": _SCHEMA,
             "plugins": [
@@ -93,11 +107,9 @@ class PluginIndex:
                     "version": p.version,
                     "location": p.location,
                     "requires_core": p.requires_core,
-                    "hooks": p.hooks,
-                    "components": [
-                        {"kind": c.kind, "name": c.name, "target": c.target, "status": c.status, "detail": c.detail}
-                        for c in p.components
-                    ],
+                    "origin": None if p.origin is None else asdict(p.origin),
+                    "hooks": [entry(c) for c in p.hooks],
+                    "components": [entry(c) for c in p.components],
                 }
                 for p in self.plugins.values()
             ],
@@ -105,101 +117,119 @@ class PluginIndex:
         }
 
 
+def matching(components: Iterable[Component], name: str) -> Iterator[Component]:
+    """The components a name, plain or ``"provider:name"``, can mean."""
+    provider, _, plain = name.rpartition(":")
+    key = comparison_key(plain)
+    for c in components:
+        if comparison_key(c.name) == key and (not provider or c.provider == distribution_key(provider)):
+            yield c
+
+
 _lock = threading.Lock()
 _cached: PluginIndex | None = None
 
 
-def get_index(*, refresh: bool = False) -> PluginIndex:
-    """The index of this process. One scan, thread-safe; ``refresh=True`` sees what was installed since."""
+def get_index(*, refresh: bool = False, tolerant: bool = False) -> PluginIndex:
+    """The index of this process. One scan, thread-safe; ``refresh=True`` sees what was installed since.
+
+    Args:
+        refresh: Scan again.
+        tolerant: Return an unhealthy index even under ``ECG_PLUGINS_STRICT=1``; for whoever reports on it.
+
+    Raises:
+        PluginError: ``ECG_PLUGINS_STRICT=1`` is set, and something about an installed plugin is wrong.
+    """
     global _cached
     with _lock:
         if refresh:
             importlib.invalidate_caches()
         if _cached is None or refresh:
             _cached = _scan()
-        return _cached
+        index = _cached
+    if not tolerant and os.environ.get("ECG_PLUGINS_STRICT", "0") not in ("", "0"):
+        _insist_on_health(index)
+    return index
+
+
+def refresh() -> PluginIndex:
+    """See what was installed, upgraded or removed since this process began, for instance from a notebook cell."""
+    return get_index(refresh=True)
+
+
+def _insist_on_health(index: PluginIndex) -> None:
+    wrong = [*index.problems]
+    wrong += [f"{c.qualified} ({c.kind}) is {c.status}: {c.detail}" for p in index.plugins.values() for c in p.unhealthy]
+    if wrong:
+        more = f" (and {len(wrong) - 1} more: `ecg plugins check`)" if len(wrong) > 1 else ""
+        raise PluginError(f"ECG_PLUGINS_STRICT is set, and {wrong[0]}{more}")
 
 
 def _scan() -> PluginIndex:
-    first: dict[str, Distribution] = {}
+    copies: dict[str, list[Distribution]] = {}
     problems = []
     for found in installed():
         if isinstance(found, tuple):
             problems.append(f"{found[0]}: {found[1]}")
-        elif found.name not in first:
-            first[found.name] = found
-        elif first[found.name].location != found.location:
-            problems.append(
-                f"{found.name} is installed twice; {found.location} ({found.version}) is hidden by {first[found.name].location}"
-            )
+        else:
+            copies.setdefault(found.name, []).append(found)
+    first = {name: _first(found, problems) for name, found in copies.items()}
     order = sorted(first.values(), key=lambda d: (d.name not in FIRST_PARTY, d.name))
     core = first["ecg-core"].version if "ecg-core" in first else None
-    plugins = [_plugin(d, core) for d in order]
-    return PluginIndex(MappingProxyType({p.name: p for p in _mark_clashes(plugins)}), tuple(sorted(problems)))
+    plugins = {p.name: p for p in _mark_clashes([_plugin(d, core) for d in order])}
+    index = PluginIndex(MappingProxyType(plugins), ())
+    return replace(index, problems=tuple(sorted([*problems, *_misplaced_preferences(index)])))
+
+
+def _misplaced_preferences(index: PluginIndex) -> Iterator[str]:
+    try:
+        preferred = preferences()
+    except ConfigError as error:
+        yield str(error)
+        return
+    for name, provider in preferred.items():
+        if not any(index.find(kind, f"{provider}:{name}") for kind in KINDS):
+            yield f"ECG_PREFER prefers {provider} for '{name}', which ships nothing of that name"
+
+
+def _first(copies: list[Distribution], problems: list[str]) -> Distribution:
+    """The copy whose modules Python imports: the one first on the path; in one folder the newest, and a wheel before an egg."""
+    folder = copies[0].location
+    here = sorted((d for d in copies if d.location == folder), key=lambda d: (not d.is_egg, numbers(d.version)), reverse=True)
+    chosen = here[0]
+    for other in (d for d in copies if d is not chosen):
+        if other.location != folder:
+            problems.append(f"{other.name} is installed twice; {other.location} ({other.version}) is hidden by {folder}")
+        elif (other.version, other.is_egg) != (chosen.version, chosen.is_egg):
+            problems.append(
+                f"{other.name} {other.version} has left its metadata in {folder} beside {chosen.version}; "
+                f"remove it: pip uninstall {other.name}, then install it again"
+            )
+    return chosen
 
 
 def _plugin(distribution: Distribution, core: str | None) -> Plugin:
-    hooks = next((d.target for d in distribution.declarations if d.group == "plugins"), None)
+    stale = stale_declarations(distribution)
+    hooks: list[Component] = []
     components: list[Component] = []
-    for d in distribution.declarations:
-        if d.group == "plugins":
-            continue
-        status, detail = _health(d, distribution, core)
-        if any(c.kind == d.group and comparison_key(c.name) == comparison_key(d.name) for c in components):
+    for d in (*distribution.declarations, *(d for d in stale if d not in distribution.declarations)):
+        status, detail = health(d, distribution, core)
+        if d in stale and status in ("ok", "missing"):
+            status, detail = "stale", f"it {stale[d]}"
+        if any(c.kind == d.group and comparison_key(c.name) == comparison_key(d.name) for c in (*hooks, *components)):
             status, detail = "duplicate", f"{distribution.name} declares this name twice; the first one counts"
-        components.append(Component(d.group, d.name, d.target, distribution.name, distribution.version, status, detail))
-    components.sort(key=lambda c: (KINDS.index(c.kind) if c.kind in KINDS else len(KINDS), c.name))
+        component = Component(d.group, d.name, d.target, distribution.name, distribution.version, status, detail)
+        (hooks if d.group == HOOKS else components).append(component)
+    components.sort(key=lambda c: (KINDS.index(c.kind) if c.kind in KINDS else len(KINDS), c.kind, c.name))
     return Plugin(
-        distribution.name, distribution.version, distribution.location, distribution.requires_core, hooks, tuple(components)
+        name=distribution.name,
+        version=distribution.version,
+        location=distribution.location,
+        requires_core=distribution.requires_core,
+        origin=distribution.origin,
+        hooks=tuple(hooks),
+        components=tuple(components),
     )
-
-
-def _health(declared: Declaration, distribution: Distribution, core: str | None) -> tuple[Status, str]:
-    if _is_blocked(distribution.name):
-        return "blocked", "by ECG_PLUGINS or ECG_PLUGINS_BLOCK"
-    if declared.group not in KINDS:
-        return "unknown-kind", f"'{declared.group}' is none of {', '.join(KINDS)}"
-    if not _TARGET.match(declared.target):
-        return "invalid", f"'{declared.target}' is not 'module:Class'"
-    if core and distribution.requires_core and not _admits(distribution.requires_core, core):
-        return "incompatible", f"needs ecg-core {distribution.requires_core}, installed is {core}"
-    module = declared.target.partition(":")[0]
-    if located(module) is None:
-        return "missing", f"module {module} is not found; reinstall {distribution.name}"
-    return "ok", ""
-
-
-def _is_blocked(provider: str) -> bool:
-    if provider in FIRST_PARTY:
-        return False
-    allowed = os.environ.get("ECG_PLUGINS")
-    blocked = _listed(os.environ.get("ECG_PLUGINS_BLOCK", ""))
-    return provider in blocked or (allowed is not None and provider not in _listed(allowed))
-
-
-def _listed(value: str) -> set[str]:
-    return {distribution_key(part) for part in value.split(",") if part.strip()}
-
-
-def _admits(specifier: str, version: str) -> bool:
-    """Whether ``>=0.1,<0.2`` admits a version; a clause of another form is not judged."""
-
-    def numbers(text: str) -> tuple[int, ...]:
-        parts = [int(n) for n in re.findall(r"\d+", text)]
-        return tuple(parts + [0] * (4 - len(parts)))
-
-    tests = {
-        ">=": lambda a, b: a >= b,
-        "<=": lambda a, b: a <= b,
-        "==": lambda a, b: a == b,
-        ">": lambda a, b: a > b,
-        "<": lambda a, b: a < b,
-    }
-    for clause in specifier.split(","):
-        match = re.match(r"^\s*(>=|<=|==|>|<)\s*([\d.]+)\s*$", clause)
-        if match and not tests[match[1]](numbers(version), numbers(match[2])):
-            return False
-    return True
 
 
 def _mark_clashes(plugins: Iterable[Plugin]) -> list[Plugin]:
@@ -216,11 +246,9 @@ def _mark_clashes(plugins: Iterable[Plugin]) -> list[Plugin]:
             return c
         ours = [n for n in names if n in FIRST_PARTY]
         if not ours:
-            return _with(c, "conflict", f"also shipped by {', '.join(others)}")
-        return c if c.provider in ours else _with(c, "shadowed", f"'{c.name}' is {ours[0]}'s; write '{c.qualified}'")
+            return replace(c, status="conflict", detail=f"also shipped by {', '.join(others)}")
+        if c.provider in ours:
+            return c
+        return replace(c, status="shadowed", detail=f"'{c.name}' is {ours[0]}'s; write '{c.qualified}'")
 
-    return [Plugin(p.name, p.version, p.location, p.requires_core, p.hooks, tuple(map(marked, p.components))) for p in plugins]
-
-
-def _with(c: Component, status: Status, detail: str) -> Component:
-    return Component(c.kind, c.name, c.target, c.provider, c.version, status, detail)
+    return [replace(p, components=tuple(map(marked, p.components))) for p in plugins]

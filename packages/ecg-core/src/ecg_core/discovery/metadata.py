@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -12,12 +13,13 @@ import importlib_metadata
 
 from ecg_core.discovery.names import distribution_key
 
-__all__ = ["Declaration", "Distribution", "declared_sections", "installed", "version_of"]
+__all__ = ["PREFIX", "Declaration", "Distribution", "Origin", "declared_sections", "installed", "version_of"]
 
-_PREFIX = "ecg_core."
+PREFIX = "ecg_core."
 _NAME = re.compile(r"^Name:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
 _VERSION = re.compile(r"^Version:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
 _REQUIRES_CORE = re.compile(r"^Requires-Dist:\s*ecg[-_.]core(?![-\w.])(?:\[[^]]*\])?\s*([^;\n]*)", re.MULTILINE | re.IGNORECASE)
+_PASSWORD = re.compile(r"(?<=://)[^/@]*@")
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,21 @@ class Declaration:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where pip installed a distribution from, when that was no index (``direct_url.json``, PEP 610).
+
+    Args:
+        url: A folder, an archive or a repository; user names and passwords are left out.
+        editable: Whether the installation points at a source tree.
+        commit: Revision of a repository.
+    """
+
+    url: str
+    editable: bool = False
+    commit: str | None = None
+
+
+@dataclass(frozen=True)
 class Distribution:
     """An installed distribution that declares something for us."""
 
@@ -38,6 +55,8 @@ class Distribution:
     location: str
     requires_core: str | None
     declarations: tuple[Declaration, ...]
+    origin: Origin | None = None
+    is_egg: bool = False
 
 
 def declared_sections(text: str) -> tuple[Declaration, ...]:
@@ -48,10 +67,10 @@ def declared_sections(text: str) -> tuple[Declaration, ...]:
             continue
         if line[0] == "[":
             section = line.strip("[]").strip()
-            group = section if section.startswith(_PREFIX) else None
+            group = section if section.startswith(PREFIX) else None
         elif group and "=" in line:
             name, _, target = line.partition("=")
-            found.append(Declaration(group.removeprefix(_PREFIX), name.strip(), target.split("[")[0].strip()))
+            found.append(Declaration(group.removeprefix(PREFIX), name.strip(), target.split("[")[0].strip()))
     return tuple(found)
 
 
@@ -64,7 +83,7 @@ def installed() -> Iterator[Distribution | tuple[str, str]]:
         where = str(getattr(distribution, "_path", "?"))
         try:
             text = distribution.read_text("entry_points.txt")
-            if not text or _PREFIX not in text:
+            if not text or PREFIX not in text:
                 continue
             # One regular expression each: distribution.metadata parses the whole e-mail-like file at every access.
             # The headers end at the first empty line; below it a description may say anything.
@@ -79,9 +98,24 @@ def installed() -> Iterator[Distribution | tuple[str, str]]:
                 location=str(Path(where).resolve().parent),
                 requires_core=core[1].strip().strip("()") if core else None,
                 declarations=declared_sections(text),
+                origin=_origin(distribution.read_text("direct_url.json")),
+                is_egg=where.endswith(".egg-info"),
             )
         except Exception as error:  # a stranger's broken metadata must never take the host down
             yield where, f"its metadata cannot be read ({type(error).__name__}: {error})"
+
+
+def _origin(text: str | None) -> Origin | None:
+    """What ``direct_url.json`` says; a damaged one says nothing."""
+    try:
+        facts = json.loads(text or "")
+        return Origin(
+            url=_PASSWORD.sub("", str(facts["url"])),
+            editable=bool(facts.get("dir_info", {}).get("editable", False)),
+            commit=facts.get("vcs_info", {}).get("commit_id"),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _distributions() -> Iterator[importlib_metadata.Distribution | tuple[str, str]]:

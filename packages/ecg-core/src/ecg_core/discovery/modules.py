@@ -1,11 +1,14 @@
-"""Where a module's file is, found without importing it or any of its parents."""
+"""Where a module's file is, found without importing it or any of its parents; and what a target leads to, imported."""
 
 from __future__ import annotations
 
+import functools
+import importlib
 import importlib.util
 from importlib.machinery import ModuleSpec, PathFinder
+from typing import Any
 
-__all__ = ["located"]
+__all__ = ["attribute", "imported", "located"]
 
 
 def located(module: str) -> ModuleSpec | None:
@@ -20,3 +23,14 @@ def located(module: str) -> ModuleSpec | None:
     except Exception:  # the import hooks of strangers run here, and raise what they like
         return None
     return spec
+
+
+def imported(target: str) -> Any:
+    """What ``"module"`` or ``"module:path.inside"`` leads to; imports the module and lets through whatever it raises."""
+    module, _, path = target.partition(":")
+    return attribute(importlib.import_module(module), path)
+
+
+def attribute(module: Any, path: str, *default: Any) -> Any:
+    """What a dotted path leads to inside a module; the module itself for an empty one."""
+    return functools.reduce(lambda found, part: getattr(found, part, *default), filter(None, path.split(".")), module)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import fnmatch
-import functools
-import importlib
 import numbers
-import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar, cast
 
 from ecg_core.config.configurable import Configurable, Variant
-from ecg_core.discovery.first_party import shipped_by
-from ecg_core.discovery.index import FIRST_PARTY, USABLE, Component, get_index
-from ecg_core.discovery.names import comparison_key, distribution_key, near_names
-from ecg_core.errors import AmbiguousComponentError, ComponentLoadError, ConfigError, UnknownComponentError
+from ecg_core.discovery.index import Component, get_index
+from ecg_core.discovery.kinds import singular
+from ecg_core.discovery.modules import attribute, imported
+from ecg_core.discovery.names import comparison_key
+from ecg_core.discovery.resolution import chosen, described_at_run_time, preferred, renamed, unknown
+from ecg_core.errors import AmbiguousComponentError, ComponentLoadError, ConfigError
 
 __all__ = ["Registry", "registry_of"]
 
@@ -38,6 +37,7 @@ class Registry(Generic[T]):
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._local: dict[str, tuple[str, Any, bool]] = {}
+        self._warned: set[str] = set()  # old names whose deprecation was told
         Registry._all[kind] = self
 
     # ------------------------------------------------------------------ finding
@@ -146,70 +146,48 @@ class Registry(Generic[T]):
 
     # ------------------------------------------------------------------ inside
 
-    def _resolve(self, name: str) -> Component | Any:
+    def _resolve(self, name: str, *, aliases: bool = True) -> Component | Any:
+        """The component (or, for one of this process, the class) a name means; :mod:`resolution` states the order.
+
+        Raises:
+            UnknownComponentError: Nobody ships it.
+            AmbiguousComponentError: Several do, and none of them is ours.
+        """
         if not isinstance(name, str):
             raise ConfigError(f"{self.kind}: a name is a string, got {name!r}")
         candidates = get_index().find(self.kind, name)
-        if ":" in name:
-            if candidates:
-                return candidates[0]
-            raise self._unknown(name)
-        preferred = _preferences().get(comparison_key(name))
-        for candidate in candidates:
-            if candidate.provider == preferred:
-                return candidate
-        local = self._local.get(comparison_key(name))
-        if local is not None:
-            _, cls, override = local
-            same = any(c.target == _identity(cls) for c in candidates)
-            if candidates and not override and not same:
-                raise AmbiguousComponentError(
-                    f"{self.kind} '{name}' is registered in this process and also shipped by {candidates[0].provider}; "
-                    f"register it with override=True or name the installed one '{candidates[0].qualified}'"
-                )
-            return cls
-        ours = [c for c in candidates if c.provider in FIRST_PARTY]
-        if len(ours) == 1:
-            return ours[0]
-        if len(candidates) == 1:
-            return candidates[0]
-        if candidates:
-            shipped = ", ".join(f"{c.qualified} ({c.version})" for c in candidates)
-            raise AmbiguousComponentError(
-                f"{self.kind} '{name}' is shipped by {len(candidates)} plugins: {shipped}. "
-                f"Name one of them in full, e.g. '{candidates[0].qualified}'."
-            )
-        raise self._unknown(name)
+        found = next(iter(candidates), None) if ":" in name else self._plain_name(name, candidates)
+        if found is None:
+            found = described_at_run_time(self.kind, name)
+        if found is None and aliases:
+            new = renamed(self.kind, name, warned=self._warned)
+            if new is not None:
+                return self._resolve(new, aliases=False)
+        if found is None:
+            raise unknown(self.kind, name, self.names())
+        return found
 
-    def _unknown(self, name: str) -> UnknownComponentError:
-        listed = f"Installed {self.kind}: `ecg plugins list --kind {self.kind}`."
-        provider, _, plain = name.rpartition(":")
-        same = [c for c in get_index().components(self.kind) if comparison_key(c.name) == comparison_key(plain)]
-        broken = [c for c in same if c.status not in USABLE and distribution_key(provider) in ("", c.provider)]
-        if broken:
-            c = broken[0]
-            return UnknownComponentError(
-                f"{self.kind} '{name}' from {c.provider} {c.version} is {c.status}: {c.detail}. {listed}"
+    def _plain_name(self, name: str, candidates: Sequence[Component]) -> Component | Any | None:
+        wanted = preferred(name, candidates)
+        local = self._local.get(comparison_key(name))
+        if wanted is not None or local is None:
+            return wanted or chosen(name, candidates)
+        _, cls, override = local
+        if candidates and not override and not any(c.target == _identity(cls) for c in candidates):
+            raise AmbiguousComponentError(
+                f"{self.kind} '{name}' is registered in this process and also shipped by {candidates[0].provider}; "
+                f"register it with override=True or name the installed one '{candidates[0].qualified}'"
             )
-        ours = shipped_by(self.kind, name)
-        if ours is not None and ours not in get_index().plugins:
-            return UnknownComponentError(
-                f"{_singular(self.kind)} '{name}' is in {ours}, which is not installed: pip install {ours}"
-            )
-        near = [c.qualified for c in same if c.status in USABLE] or near_names(plain, self.names())
-        hint = f" Did you mean {', '.join(repr(n) for n in near)}?" if near else ""
-        return UnknownComponentError(f"no {_singular(self.kind)} named '{name}'.{hint} {listed}")
+        return cls
 
     def _load(self, component: Component) -> Any:
-        module, _, path = component.target.partition(":")
         try:
-            found = _attribute(importlib.import_module(module), path)
+            return imported(component.target)
         except (Exception, SystemExit) as error:
             raise ComponentLoadError(
                 f"{self.kind} '{component.name}' from {component.provider} {component.version} ({component.target}) failed to "
                 f"import: {type(error).__name__}: {error}. Other components are unaffected; `ecg plugins list` shows them."
             ) from error
-        return found
 
     def _name_of(self, source: Any, cls: type) -> str:
         for display, registered, _ in self._local.values():
@@ -218,12 +196,12 @@ class Registry(Generic[T]):
         for component in get_index().components(self.kind):
             module, _, path = component.target.partition(":")
             loaded = sys.modules.get(module)
-            if loaded is not None and _attribute(loaded, path, None) == source:
+            if loaded is not None and attribute(loaded, path, None) == source:
                 found = self._resolve_quietly(component.name)
                 return component.name if found == component else component.qualified
         raise ConfigError(
             f"{self.kind}: {cls.__module__}.{cls.__qualname__} is not registered, so a configuration cannot name it; "
-            f"add an entry point or decorate it with register_{_singular(self.kind)}"
+            f"add an entry point or decorate it with register_{singular(self.kind)}"
         )
 
     def _resolve_quietly(self, name: str) -> Any:
@@ -231,11 +209,6 @@ class Registry(Generic[T]):
             return self._resolve(name)
         except AmbiguousComponentError:
             return None
-
-
-def _attribute(module: Any, path: str, *default: Any) -> Any:
-    """What a dotted path leads to inside a module."""
-    return functools.reduce(lambda found, part: getattr(found, part, *default), path.split("."), module)
 
 
 def registry_of(kind: str) -> Registry[Any]:
@@ -249,18 +222,9 @@ def registry_of(kind: str) -> Registry[Any]:
     return Registry._all[kind]
 
 
-def _singular(kind: str) -> str:
-    return {"ssl": "SSL method", "attention": "attention layer"}.get(kind, kind.removesuffix("s"))
-
-
 def _identity(cls: Any) -> str:
     cls = cls.cls if isinstance(cls, Variant) else cls
     return f"{cls.__module__}:{cls.__qualname__}"
-
-
-def _preferences() -> dict[str, str]:
-    pairs = (part.partition("=") for part in os.environ.get("ECG_PREFER", "").split(",") if "=" in part)
-    return {comparison_key(name): distribution_key(provider) for name, _, provider in pairs}
 
 
 def _plain(value: Any, where: str) -> Any:

@@ -18,7 +18,7 @@ from ecg_core.contracts.compose import Compose
 from ecg_core.contracts.lazy import materialize
 from ecg_core.data.files import read_json, sha256, write_atomic, write_json
 from ecg_core.data.store import Store
-from ecg_core.discovery.index import KINDS
+from ecg_core.discovery.kinds import KINDS
 from ecg_core.discovery.registry import registry_of
 from ecg_core.errors import CheckpointError, RunError, UnknownComponentError
 from ecg_core.run.checkpoint import load_tensors, load_weights, save_tensors

@@ -5,27 +5,22 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
-from dataclasses import dataclass
-from typing import Literal
+import warnings
 
 from ecg_core import __version__
-from ecg_core.discovery.index import FIRST_PARTY, get_index
+from ecg_core.discovery.hooks import Diagnostic
+from ecg_core.discovery.index import PluginIndex, get_index
+from ecg_core.discovery.kinds import FIRST_PARTY
+from ecg_core.discovery.manager import PluginManager
 from ecg_core.discovery.metadata import version_of
+from ecg_core.errors import PluginWarning
 
 __all__ = ["Diagnostic", "doctor"]
 
 
-@dataclass(frozen=True)
-class Diagnostic:
-    """One finding: ``ok``, ``note`` (something optional is absent) or ``problem``."""
-
-    level: Literal["ok", "note", "problem"]
-    message: str
-
-
 def doctor() -> list[Diagnostic]:
     """Look at Python, the packages, the plugins and the hardware."""
-    index = get_index()
+    index = get_index(tolerant=True)
     found = [Diagnostic("ok", f"Python {platform.python_version()}, ecg-core {__version__}, {os.cpu_count()} cores")]
     for name in FIRST_PARTY[1:]:
         installed = index.plugins.get(name)
@@ -46,13 +41,20 @@ def doctor() -> list[Diagnostic]:
             else Diagnostic("note", f"{package} is not installed, needed for {purpose}: pip install '{extra}'")
         )
     found += _devices()
-    for component in index.components():
-        if component.status != "ok":
-            found.append(
-                Diagnostic("problem", f"{component.qualified} ({component.kind}): {component.status}, {component.detail}")
-            )
+    found += _told_by_plugins(index)
+    for component in (c for p in index.plugins.values() for c in p.unhealthy):
+        found.append(Diagnostic("problem", f"{component.qualified} ({component.kind}): {component.status}, {component.detail}"))
     found += [Diagnostic("problem", problem) for problem in index.problems]
     return found
+
+
+def _told_by_plugins(index: PluginIndex) -> list[Diagnostic]:
+    """What plugins say of the machine through ``ecg_doctor``, and what is wrong with their hook modules."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PluginWarning)  # told as problems, below
+        manager = PluginManager(index).load()
+        found = [Diagnostic(d.level, f"{hook.provider}: {d.message}") for hook, d in manager.diagnostics()]
+    return found + [Diagnostic("problem", str(failure)) for failure in manager.failures.values()]
 
 
 def _devices() -> list[Diagnostic]:
