@@ -7,6 +7,7 @@ import json
 import pkgutil
 
 import pytest
+from pluggy import HookimplMarker
 
 import ecg_core
 from ecg_core.cli.plugins import Kind
@@ -132,7 +133,7 @@ def test_a_public_name_resolves(name):
     pytest.importorskip("torch")
     value = getattr(ecg_core, name)
     assert value is getattr(ecg_core, name)
-    assert value.__name__ == name if hasattr(value, "__name__") else isinstance(value, Registry)
+    assert value.__name__ == name if hasattr(value, "__name__") else isinstance(value, (Registry, HookimplMarker))
 
 
 def test_public_names_are_those_a_type_checker_sees():
