@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -19,7 +18,7 @@ from ecg_core.discovery.registries import COMMANDS
 from ecg_core.discovery.summaries import summary
 from ecg_core.errors import ECGError, UnknownComponentError, missing_extra
 
-__all__ = ["app", "main"]
+__all__ = ["app", "run"]
 
 # Strings: the module of a command, with torch and pandas behind it, is imported when the command runs.
 _BUILT_IN = {
@@ -89,9 +88,8 @@ def _shipped(name: str) -> Any:
     raise UnknownComponentError(f"there is no command '{name}'.{hint} All commands: `ecg --help`.")
 
 
-def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and leave with its exit code: 0 done, 2 bad input, 130 interrupted."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+def run(words: Sequence[str]) -> NoReturn:
+    """Run the command that these words are, and leave with its exit code."""
     debug = "--debug" in words or bool(os.environ.get("ECG_DEBUG"))
     words = [w for w in words if w != "--debug"]
     console = Console(stderr=True, highlight=False, soft_wrap=True)

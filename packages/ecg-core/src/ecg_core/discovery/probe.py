@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -82,7 +82,7 @@ def _run_child(components: list[Component], *, timeout: float, block: tuple[str,
             "path": sys.path,
             "block": block,
             "report": str(report),
-            "imports": [{"what": f"{c.kind}:{c.name}", "kind": c.kind, "target": c.target} for c in components],
+            "imports": [{"what": f"{c.kind}:{c.name}", "component": asdict(c)} for c in components],
         }
         code = "import sys, json; request = json.load(sys.stdin); sys.path[:] = request['path']; "
         code += "from ecg_core.discovery.probe_child import main; main(request)"
