@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sized
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -63,7 +64,7 @@ def _print(checked: Checked, kit: Any) -> None:
     plugin, seconds = checked.plugin, sum(p.seconds for p in checked.probes)
     failed = checked.failed or (kit is not None and kit.failed)
     mark = ("✗", "red") if failed else ("·", "yellow") if checked.findings else ("✓", "green")
-    facts = f"{len(plugin.components)} components, {len(plugin.hooks)} hook modules, {seconds:.2f} s to import"
+    facts = f"{_counted(plugin.components, 'component')}, {_counted(plugin.hooks, 'hook module')}, {seconds:.2f} s to import"
     console.print(Text.assemble(mark, " ", (f"{plugin.name} {plugin.version}", "bold"), "  ", (facts, "dim")))
     for finding in checked.findings:
         console.print(_line(finding))
@@ -71,6 +72,10 @@ def _print(checked: Checked, kit: Any) -> None:
         tell(f"    contract kit: {kit.passed} passed, {kit.failed} failed, {kit.skipped} skipped")
         for name, message in kit.failures:
             console.print(Text.assemble("    ", (name, "red"), "  ", message.strip().splitlines()[0] if message.strip() else ""))
+
+
+def _counted(things: Sized, word: str) -> str:
+    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
 
 
 def _line(finding: Finding) -> Text:

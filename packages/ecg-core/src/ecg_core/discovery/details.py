@@ -11,6 +11,7 @@ from typing import Any
 from ecg_core.config.configurable import Variant
 from ecg_core.discovery.index import Component
 from ecg_core.discovery.modules import imported
+from ecg_core.discovery.torch_backends import keep_torch_importable
 
 __all__ = ["Details", "Parameter", "details"]
 
@@ -56,6 +57,7 @@ class Details:
 
 def details(component: Component) -> Details:
     """Import a component and describe it; an import that fails is told, not raised."""
+    keep_torch_importable()
     try:
         found = imported(component.target)
     except (Exception, SystemExit) as error:

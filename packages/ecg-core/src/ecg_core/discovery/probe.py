@@ -76,7 +76,7 @@ def probe_distribution(plugin: Plugin, *, timeout: float = 120.0, block: tuple[s
 
 def _run_child(components: list[Component], *, timeout: float, block: tuple[str, ...]) -> list[Probe]:
     """Probes of the first components, up to the one that ended the child."""
-    with tempfile.TemporaryDirectory(prefix="ecg-probe-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ecg-probe-") as folder, tempfile.TemporaryFile() as errors:
         report = Path(folder) / "report"
         request = {
             "path": sys.path,
@@ -90,7 +90,7 @@ def _run_child(components: list[Component], *, timeout: float, block: tuple[str,
             [sys.executable, "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=errors,
             start_new_session=True,
         )
         assert child.stdin is not None
@@ -98,6 +98,10 @@ def _run_child(components: list[Component], *, timeout: float, block: tuple[str,
         child.stdin.close()
         timed_out = not _finishes(child, report, timeout)
         lines = [json.loads(line) for line in _complete_lines(report)]
+        errors.seek(0)
+        said = errors.read().decode(errors="replace").strip().splitlines()
+    if not lines:
+        raise RuntimeError(f"the probing process could not start: {said[-1] if said else f'exit code {child.returncode}'}")
     done = [_probe(line) for line in lines if "outcome" in line]
     if len(done) < len(components):
         done.append(_culprit(components[len(done)], child.returncode, timed_out, timeout))

@@ -24,6 +24,8 @@ from ecg_core.discovery.hook_problems import hook_problems
 from ecg_core.discovery.index import Component
 from ecg_core.discovery.kinds import CONTRACTS
 from ecg_core.discovery.modules import imported
+from ecg_core.discovery.torch_backends import keep_torch_importable
+from ecg_core.errors import PluginWarning
 
 __all__ = ["main"]
 
@@ -47,6 +49,9 @@ def main(request: Mapping[str, Any]) -> None:
     """Import everything that is asked for and write one line about each to the report."""
     sys.meta_path.insert(0, _Blocker(request["block"]))
     descriptor = os.open(request["report"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PluginWarning)  # the index of the parent tells it
+        keep_torch_importable()
     ready = False
     for wanted in request["imports"]:
         component = Component(**wanted["component"])
