@@ -95,9 +95,16 @@ _WHERE = {
 }  # fmt: skip
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
+# In full, because a type checker reads it; a test compares it with the table above.
 __all__ = [
-    *sorted(_MODULE),
-]
+    "ATTN_LAYERS", "Alias", "BACKBONES", "Backbone", "Batch", "COMMANDS", "Compose", "Configurable",
+    "Diagnostic", "Draws", "HEADS", "Head", "LOSSES", "Losses", "MODELS", "OPTIMIZERS", "READERS",
+    "RandomTransform", "Reader", "Record", "RecordTable", "Run", "RunEvent", "SCHEDULERS", "SSL", "SSLMethod",
+    "Stage", "Store", "TRANSFORMS", "Task", "TokenBackbone", "Transform", "Variant", "create_backbone",
+    "create_head", "create_ssl", "create_transform", "demo", "doctor", "evaluate", "explain", "finetune",
+    "get_index", "hookimpl", "load", "materialize", "plugin_manager", "predict", "prepare", "pretrain",
+    "refresh", "register_backbone", "register_model", "register_ssl", "register_transform",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

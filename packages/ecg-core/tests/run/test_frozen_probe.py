@@ -33,7 +33,7 @@ class Peak(Head):
 
 @pytest.fixture
 def task(store: Store) -> ClassificationTask:
-    return build_task(store, None, "toy", "toy_head", CLASSES, "multi_label", [], seed=0)
+    return build_task(store, None, "toy", "toy_head", CLASSES, seed=0)
 
 
 def _probe(task: ClassificationTask, store: Store) -> FrozenProbe:

@@ -38,7 +38,7 @@ def test_means_equal_those_computed_one_by_one(records: list[str]) -> None:
 
 @pytest.mark.parametrize("training", [True, False])
 def test_scores_do_not_depend_on_the_batch_and_the_mode_is_put_back(store: Store, training: bool) -> None:
-    task = build_task(store, None, {"name": "toy", "dropout": 0.5}, "toy_head", ("DOWN", "UP"), "multi_label", [], seed=0)
+    task = build_task(store, None, {"name": "toy", "dropout": 0.5}, "toy_head", ("DOWN", "UP"), seed=0)
     task.train(training)
     before = {name: t.clone() for name, t in task.state_dict().items()}
     indices = store.indices()
@@ -50,5 +50,5 @@ def test_scores_do_not_depend_on_the_batch_and_the_mode_is_put_back(store: Store
 
 
 def test_no_windows_have_no_scores(store: Store) -> None:
-    task = build_task(store, None, "toy", "toy_head", ("DOWN", "UP"), "multi_label", [], seed=0)
+    task = build_task(store, None, "toy", "toy_head", ("DOWN", "UP"), seed=0)
     assert score_windows(task, store, np.array([], dtype=np.int64)).shape == (0, 2)

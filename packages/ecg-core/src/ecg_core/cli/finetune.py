@@ -22,6 +22,7 @@ def finetune(
     backbone: str | None = None,
     mode: Literal["linear", "full"] = "full",
     head: str | None = None,
+    model: str = "classifier",
     problem: Literal["multi_label", "multi_class"] = "multi_label",
     augment: str = "",
     epochs: int | None = None,
@@ -43,6 +44,7 @@ def finetune(
         backbone: Or a new backbone, by name or as JSON: supervised from scratch.
         mode: linear: only the head learns. full: everything learns.
         head: Head, by name or as JSON; linear unless given.
+        model: What is asked of them, by name (`ecg plugins list --kind models`) or as JSON.
         problem: multi_label or multi_class.
         augment: Comma-separated augmentations for training batches, by name.
         epochs: 100 for linear and 30 for full unless given.
@@ -65,6 +67,7 @@ def finetune(
             backbone=None if backbone is None else component(backbone),
             mode=mode,
             head=None if head is None else component(head),
+            model=component(model),
             problem=problem,
             augment=[name for name in augment.split(",") if name],
             epochs=epochs,

@@ -16,6 +16,7 @@ plugins.command("ecg_core.cli.info:info", name="info", help="Everything about on
 plugins.command(
     "ecg_core.cli.check:check", name="check", help="Import every plugin in a process of its own and tell what is wrong."
 )
+plugins.command("ecg_core.cli.new:new", name="new", help="Write a complete package with one component.")
 
 Kind = Literal[
     "backbones", "models", "ssl", "transforms", "readers", "heads", "attention", "losses", "optimizers", "schedulers", "commands"

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ecg_core.contracts.backbone import Backbone
 from ecg_core.contracts.compose import Compose
 from ecg_core.contracts.head import Head
-from ecg_core.contracts.losses import Losses
 from ecg_core.contracts.task import Task
-from ecg_core.data.batch import Batch
 from ecg_core.errors import ConfigError
 
 __all__ = ["ClassificationTask"]
@@ -54,23 +51,12 @@ class ClassificationTask(Task):
         self.problem = problem
         self.augment = augment
 
-    def loss(self, batch: Batch) -> Losses:
-        """Mean cross-entropy of a batch with ``(batch, classes)`` targets in {0, 1}."""
-        if self.training and self.augment is not None:
-            batch = self.augment(batch)
-        return Losses(self.criterion(self(batch.signal), batch.targets))
-
     def criterion(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Cross-entropy in fp32, whatever autocast says."""
+        """Mean cross-entropy in fp32, whatever autocast says."""
         logits = logits.float()
         if self.problem == "multi_label":
             return F.binary_cross_entropy_with_logits(logits, targets.float())
         return F.cross_entropy(logits, targets.float() / targets.sum(dim=1, keepdim=True).clamp(min=1))
-
-    @torch.no_grad()
-    def predict(self, batch: Batch) -> Tensor:
-        """Probabilities, ``(batch, classes)``."""
-        return self.probabilities(self(batch.signal))
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Logits as probabilities."""

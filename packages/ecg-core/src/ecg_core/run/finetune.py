@@ -18,7 +18,6 @@ from ecg_core.discovery.registries import BACKBONES, HEADS, MODELS
 from ecg_core.errors import ConfigError, DataError, RunError
 from ecg_core.evaluation.metrics import auroc, macro
 from ecg_core.run.card import SignalContract, load_card, save_model
-from ecg_core.run.classification import ClassificationTask
 from ecg_core.run.directory import RunDirectory
 from ecg_core.run.order import Batches, store_batches
 from ecg_core.run.probe import FrozenProbe
@@ -47,6 +46,7 @@ def finetune(
     backbone: str | Mapping[str, Any] | None = None,
     mode: Mode = "full",
     head: str | Mapping[str, Any] | None = None,
+    model: str | Mapping[str, Any] = "classifier",
     problem: Literal["multi_label", "multi_class"] = "multi_label",
     augment: Sequence[str | Mapping[str, Any]] = (),
     epochs: int | None = None,
@@ -71,8 +71,9 @@ def finetune(
             ``"full"``: everything learns.
         head: Name or configuration of a head; ``None`` means a linear one, over standardised embeddings where they are
             frozen.
-        problem: Any number of classes per recording, or exactly one.
-        augment: Transforms applied to training batches (``mode="full"``).
+        model: Name or configuration of the task that backbone and head answer; ``"classifier"`` unless given.
+        problem: Any number of classes per recording, or exactly one. For models that take the word.
+        augment: Transforms applied to training batches (``mode="full"``). For models that take the word.
         epochs: ``None`` means 100 for ``linear`` and 30 for ``full``.
         batch_size: Windows per step.
         lr: ``None`` means 1e-2 for ``linear`` and 1e-3 for ``full``.
@@ -106,7 +107,8 @@ def finetune(
         seed=seed,
     ).resolved()
     head = head or {"name": "linear", "normalise": mode == "linear"}
-    task = build_task(store, source, backbone, head, classes, problem, augment, seed=seed).to(settings.device)
+    task = build_task(store, source, backbone, head, classes, model=model, problem=problem, augment=augment, seed=seed)
+    task = task.to(settings.device)
     signal = SignalContract.of(store)
     run = RunDirectory.create(
         Path(out),
@@ -159,19 +161,23 @@ def build_task(
     backbone: str | Mapping[str, Any] | None,
     head: str | Mapping[str, Any],
     classes: Sequence[str],
-    problem: Literal["multi_label", "multi_class"],
-    augment: Sequence[str | Mapping[str, Any]],
     *,
+    model: str | Mapping[str, Any] = "classifier",
+    problem: Literal["multi_label", "multi_class"] = "multi_label",
+    augment: Sequence[str | Mapping[str, Any]] = (),
     seed: int,
-) -> ClassificationTask:
+) -> Task:
     """The backbone of ``source`` (or a new one) under a new head, every size known."""
+    # Only what was asked for: a model whose question has no such word refuses it, and is not given it otherwise.
+    options: dict[str, Any] = {} if problem == "multi_label" else {"problem": problem}
+    if augment:
+        options["augment"] = Compose.from_config(augment)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         body = (
             _pretrained(Path(source), store) if source is not None else BACKBONES.build(backbone or "", in_leads=len(store.leads))
         )
-        chain = Compose.from_config(augment) if augment else None
-        task = ClassificationTask(body, HEADS.build(head, classes=len(classes)), classes=classes, problem=problem, augment=chain)
+        task = MODELS.build(model, backbone=body, head=HEADS.build(head, classes=len(classes)), classes=classes, **options)
     return materialize(task, torch.zeros(2, len(store.leads), store.n_samples), seed=seed)
 
 

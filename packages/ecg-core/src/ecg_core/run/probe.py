@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from ecg_core.contracts.losses import Losses
+from ecg_core.contracts.task import Task
 from ecg_core.data.store import Store
-from ecg_core.run.classification import ClassificationTask
 
 __all__ = ["FrozenProbe"]
 
@@ -26,16 +26,14 @@ class FrozenProbe(nn.Module):
         held_out_inputs: The same of the validation windows.
     """
 
-    def __init__(self, task: ClassificationTask, inputs: Tensor, targets: Tensor, held_out_inputs: Tensor) -> None:
+    def __init__(self, task: Task, inputs: Tensor, targets: Tensor, held_out_inputs: Tensor) -> None:
         super().__init__()
         self.head = task.head
         self._task = (task,)  # in a tuple, so that the frozen backbone is not registered as a submodule
         self._inputs, self._targets, self._held_out = inputs, targets, held_out_inputs
 
     @classmethod
-    def of(
-        cls, task: ClassificationTask, store: Store, target: str, train: np.ndarray, val: np.ndarray, *, device: str
-    ) -> FrozenProbe:
+    def of(cls, task: Task, store: Store, target: str, train: np.ndarray, val: np.ndarray, *, device: str) -> FrozenProbe:
         """Run the backbone over both splits."""
         targets = torch.from_numpy(store.target_matrix(target, task.classes, train)).to(device)
         return cls(task, _head_inputs(task, store, train, device), targets, _head_inputs(task, store, val, device))
@@ -59,7 +57,7 @@ class FrozenProbe(nn.Module):
 
 
 @torch.no_grad()
-def _head_inputs(task: ClassificationTask, store: Store, indices: np.ndarray, device: str, *, batch_size: int = 64) -> Tensor:
+def _head_inputs(task: Task, store: Store, indices: np.ndarray, device: str, *, batch_size: int = 64) -> Tensor:
     backbone = task.backbone.eval()
     found = []
     for start in range(0, len(indices), batch_size):
