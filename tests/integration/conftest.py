@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -83,5 +86,34 @@ def ecg(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
             main([str(w) for w in words])
         said = capsys.readouterr()
         return Said(int(left.value.code or 0), said.out, " ".join(said.err.split()))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """``installed(*what)``: source folders or wheels, pip-installed into a folder of their own, without any network."""
+
+    def install(*what: Path) -> Path:
+        site = tmp_path_factory.mktemp("site")
+        pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", "--no-index"]
+        words = [*pip, "--no-build-isolation", "--target", str(site), *map(str, what)]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return site
+
+    return install
+
+
+@pytest.fixture(scope="session")
+def python() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """``python(site, *words)``: run Python with what is installed in a folder; ``ok=False`` lets it fail."""
+
+    def run(site: Path, *words: object, ok: bool = True, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        words = (sys.executable, *map(str, words))
+        done = subprocess.run(words, env=environment, cwd=cwd, capture_output=True, text=True, check=False)
+        assert not ok or done.returncode == 0, done.stdout + done.stderr
+        return done
 
     return run

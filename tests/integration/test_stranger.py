@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,28 +17,19 @@ readme_files = _readme.readme_files
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which the README's ``ecg-tiny`` was installed."""
-    folder, source = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("source")
+    source = tmp_path_factory.mktemp("source")
     for name, text in readme_files("ecg-tiny/").items():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_text(text, encoding="utf-8")
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", "--target", str(folder)]
-    subprocess.run([*pip, str(source / "ecg-tiny")], check=True)
-    return folder
+    return installed(source / "ecg-tiny")
 
 
 @pytest.fixture
-def stranger(site: Path):
+def stranger(python, site: Path):
     """Run Python with the stranger's package on the path."""
-    environment = {**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
-
-    def run(*words: object, ok: bool = True) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run([sys.executable, *map(str, words)], env=environment, capture_output=True, text=True, check=False)
-        assert not ok or done.returncode == 0, done.stderr
-        return done
-
-    return run
+    return functools.partial(python, site)
 
 
 def test_it_is_listed_with_its_provider(stranger) -> None:
