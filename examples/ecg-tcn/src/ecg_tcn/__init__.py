@@ -1,0 +1,1 @@
+"""Dilated temporal convolutional networks for ECGs. Kept empty, so that importing it is instant."""
