@@ -41,7 +41,9 @@ if TYPE_CHECKING:
         SSL,
         TRANSFORMS,
         register_backbone,
+        register_head,
         register_model,
+        register_reader,
         register_ssl,
         register_transform,
     )
@@ -80,7 +82,8 @@ _WHERE = {
     "discovery.manager": ("plugin_manager",),
     "discovery.registries": (
         "ATTN_LAYERS", "BACKBONES", "COMMANDS", "HEADS", "LOSSES", "MODELS", "OPTIMIZERS", "READERS", "SCHEDULERS",
-        "SSL", "TRANSFORMS", "register_backbone", "register_model", "register_ssl", "register_transform",
+        "SSL", "TRANSFORMS", "register_backbone", "register_head", "register_model", "register_reader", "register_ssl",
+        "register_transform",
     ),
     "run.create": ("create_backbone", "create_head", "create_ssl", "create_transform"),
     "run.demo": ("demo",),
@@ -103,7 +106,8 @@ __all__ = [
     "Stage", "Store", "TRANSFORMS", "Task", "TokenBackbone", "Transform", "Variant", "create_backbone",
     "create_head", "create_ssl", "create_transform", "demo", "doctor", "evaluate", "explain", "finetune",
     "get_index", "hookimpl", "load", "materialize", "plugin_manager", "predict", "prepare", "pretrain",
-    "refresh", "register_backbone", "register_model", "register_ssl", "register_transform",
+    "refresh", "register_backbone", "register_head", "register_model", "register_reader", "register_ssl",
+    "register_transform",
 ]  # fmt: skip
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ATTN_LAYERS", "BACKBONES", "COMMANDS", "HEADS", "LOSSES", "MODELS", "OPTIMIZERS", "READERS", "SCHEDULERS", "SSL",
-    "TRANSFORMS", "register_backbone", "register_model", "register_ssl", "register_transform",
+    "TRANSFORMS", "register_backbone", "register_head", "register_model", "register_reader", "register_ssl",
+    "register_transform",
 ]  # fmt: skip
 
 BACKBONES: Registry[Backbone] = Registry("backbones")
@@ -36,6 +37,8 @@ B = TypeVar("B", bound="Backbone")
 M = TypeVar("M", bound="Task")
 S = TypeVar("S", bound="SSLMethod")
 F = TypeVar("F", bound="Transform")
+H = TypeVar("H", bound="Head")
+R = TypeVar("R", bound="Reader")
 
 
 def register_backbone(name: str | None = None, *, override: bool = False) -> Callable[[type[B]], type[B]]:
@@ -56,3 +59,13 @@ def register_ssl(name: str | None = None, *, override: bool = False) -> Callable
 def register_transform(name: str | None = None, *, override: bool = False) -> Callable[[type[F]], type[F]]:
     """Make a transform known in this process."""
     return TRANSFORMS.register(name, override=override)
+
+
+def register_head(name: str | None = None, *, override: bool = False) -> Callable[[type[H]], type[H]]:
+    """Make a head known in this process."""
+    return HEADS.register(name, override=override)
+
+
+def register_reader(name: str | None = None, *, override: bool = False) -> Callable[[type[R]], type[R]]:
+    """Make a reader known in this process."""
+    return READERS.register(name, override=override)
