@@ -96,6 +96,7 @@ def test_the_doctor_tells_of_them_and_ends_with_one(run) -> None:
     done = run("-m", "ecg_core", "doctor")
     assert done.returncode == 1, done.stderr
     assert "ecg-misspells 1.0: hook module ecg_misspells is left out" in done.stdout
+    assert "torch looks for no device backends of other packages" in done.stderr  # or `import torch` itself would raise
 
 
 def test_the_list_is_the_same_bytes_for_any_path_order_and_hash_seed(run) -> None:
