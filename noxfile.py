@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import nox
@@ -10,6 +11,8 @@ ROOT = Path(__file__).parent
 PACKAGES = ("core", "preproc", "backbones", "ssl")  # in the order they depend on each other
 SOURCES = [f"packages/ecg-{name}" for name in PACKAGES]
 PYTHONS = ["3.11", "3.12", "3.13"]  # of the parts that need no torch
+
+KINDS = ("backbone", "ssl", "transform", "reader", "model", "command")  # of `ecg plugins new`
 
 nox.options.sessions = ["tests"]
 nox.options.default_venv_backend = "venv"
@@ -45,8 +48,9 @@ def quickstart(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Every test that is not slow."""
     install_all(
-        session, "pytest", "pytest-xdist", "pytest-timeout", "hypothesis", "scikit-learn", "scipy", "wfdb", "import-linter"
-    )
+        session, "pytest", "pytest-xdist", "pytest-timeout", "hypothesis", "scikit-learn", "scipy", "wfdb", "import-linter",
+        "hatchling", "ruff",
+    )  # fmt: skip
     single_threaded(session)
     arguments = session.posargs or ["-n", "2", "packages", "tests"]
     session.run("pytest", "-q", "--timeout", "600", "-m", "not slow", *arguments)
@@ -67,7 +71,7 @@ def tests_min(session: nox.Session) -> None:
     """The tests on the oldest versions the packages claim; old releases may warn of what is new."""
     oldest = ["-q", "--disable-pip-version-check", "-c", "constraints-min.txt"]
     session.install(*oldest, "torch==2.13.0")
-    wanted = ["pytest", "pytest-xdist", "pytest-timeout", "hypothesis", "scikit-learn", "scipy", "wfdb"]
+    wanted = ["pytest", "pytest-xdist", "pytest-timeout", "hypothesis", "scikit-learn", "scipy", "wfdb", "hatchling"]
     session.install(*oldest, "./packages/ecg-core[all]", *[f"./{source}" for source in SOURCES[1:]], *wanted)
     single_threaded(session)
     session.run("pytest", "-q", "-n", "2", "-m", "not slow", "-W", "default", *(session.posargs or ["packages", "tests"]))
@@ -84,26 +88,48 @@ def conformance(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, walls, lockstep versions."""
-    install_all(session, "ruff", "import-linter")
+    """Style, walls, lockstep versions, and requirements that are declared or used but not both."""
+    install_all(session, "ruff", "import-linter", "deptry")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    # The example is a stranger's package: ruff as it comes.
+    session.run("ruff", "check", "--isolated", "examples/ecg-tcn")
+    session.run("ruff", "format", "--isolated", "--check", "examples/ecg-tcn")
     session.run("lint-imports")
     session.run("python", "tests/lockstep.py")
+    for source in SOURCES:
+        with session.chdir(source):
+            session.run("deptry", "src")
 
 
 @nox.session
 def typecheck(session: nox.Session) -> None:
-    """mypy, strict on ecg-core."""
+    """mypy, strict; what must be refused is refused; and what the template and the example hold is accepted."""
     install_all(session, "mypy", "pandas-stubs")
     for name in PACKAGES:
         session.run("mypy", "-p", f"ecg_{name}")
+    session.run("python", "tests/types/check.py")
+    written = Path(session.create_tmp()).resolve()
+    for kind in KINDS:
+        shutil.rmtree(written / f"my-{kind}", ignore_errors=True)
+        session.run("ecg", "plugins", "new", f"my-{kind}", "--kind", kind, "--out", str(written), silent=True)
+    sources = [written / f"my-{kind}" / "src" for kind in KINDS] + [ROOT / "examples" / "ecg-tcn" / "src"]
+    session.run("mypy", "--strict", "--config-file=", *map(str, sources))
 
 
 @nox.session(python=PYTHONS)
 def core_only(session: nox.Session) -> None:
+    """ecg-core alone, without torch: every module that promises it imports, and nothing heavy is loaded to look around."""
+    session.install("-q", "--disable-pip-version-check", "./packages/ecg-core")
+    session.run("python", "tests/cold_start.py")
+    session.run("python", "tests/without_torch.py")
+
+
+@nox.session(python=PYTHONS)
+def preproc_only(session: nox.Session) -> None:
     """ecg-core and ecg-preproc without torch: reading, transforms, preparing, listing."""
-    session.install("-q", "--disable-pip-version-check", "./packages/ecg-core", "./packages/ecg-preproc", "pytest", "hypothesis")
+    session.install("-q", "--disable-pip-version-check", "./packages/ecg-core", "./packages/ecg-preproc")
+    session.run("python", "tests/cold_start.py")
     session.run("python", "tests/without_torch.py")
 
 
@@ -119,8 +145,19 @@ def without(session: nox.Session, missing: str) -> None:
 
 @nox.session
 def integration(session: nox.Session) -> None:
-    """Wheels in a clean environment, with a stranger's package and the README's words."""
-    install_all(session, "pytest-timeout")
+    """Wheels of all four in a clean environment, with strangers' packages, the example and the README's words."""
+    # torch first and by its exact version, so that no dependency can ask for another build of it.
+    install(session, "torch==2.13.0", "build", "hatchling")
+    wheels = Path(session.create_tmp()).resolve() / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
+    for source in SOURCES:
+        session.run("python", "-m", "build", "-q", "--wheel", "--no-isolation", "--outdir", str(wheels), source)
+    built = {wheel.name.split("-")[0]: wheel for wheel in wheels.glob("*.whl")}
+    # Installed anew each time: a wheel of the same version would count as being there.
+    session.run("pip", "uninstall", "-q", "-y", *(f"ecg-{name}" for name in PACKAGES), silent=True)
+    install(
+        session, f"{built.pop('ecg_core')}[all]", *map(str, built.values()), "pytest", "pytest-timeout", "import-linter", "ruff"
+    )
     single_threaded(session)
     session.run("pytest", "-q", "--timeout", "600", "tests/integration", *session.posargs)
 
