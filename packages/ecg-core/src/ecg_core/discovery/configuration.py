@@ -108,8 +108,8 @@ def _name_of(registry: Registry[Any], source: Any, cls: type) -> str:
         taken.append(address)
     if taken:
         raise ConfigError(
-            f"{registry.kind}: {cls.__name__} is registered in this process as '{taken[0]}', and that name leads to the component "
-            "of a package; register it with override=True or under another name"
+            f"{registry.kind}: {cls.__name__} is registered in this process as '{taken[0]}', and that name leads to a package's "
+            "component; register it with override=True or under another name"
         )
     if any((c.__module__, c.__qualname__) == (cls.__module__, cls.__qualname__) for c in _local_classes(registry)):
         raise ConfigError(
