@@ -18,7 +18,7 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from ecg_core.config.signature import InitSignature, call, named_arguments, signature_of
 
-__all__ = ["Configurable", "Construction", "Variant", "construction_of", "remember"]
+__all__ = ["Configurable", "Construction", "Variant", "construction_of", "remember", "snapshot"]
 
 T = TypeVar("T")
 _KEY = "_construction"
@@ -38,13 +38,13 @@ class Configurable(ABC):  # noqa: B024 - what is abstract differs by contract
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)
-        remember(self, cls, _bound(cls, args, kwargs))
+        remember(self, cls, snapshot(_bound(cls, args, kwargs)))
         return self
 
     @property
     def arguments(self) -> dict[str, Any]:
         """Constructor arguments that were given, by name; a copy that may be changed."""
-        return dict(_snapshot(self.__dict__[_KEY].arguments))
+        return dict(snapshot(self.__dict__[_KEY].arguments))
 
     @property
     def variant(self) -> Variant[Any] | None:
@@ -64,9 +64,9 @@ class Variant(Generic[T]):
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, **kwargs: Any) -> T:
-        arguments = {**_snapshot(self.defaults), **kwargs}
-        made: T = call(self.cls, arguments)
-        remember(made, self, arguments)
+        noted = snapshot({**self.defaults, **kwargs})  # before a constructor can change what it is given
+        made: T = call(self.cls, {**snapshot(self.defaults), **kwargs})
+        remember(made, self, noted)
         return made
 
     @property
@@ -86,11 +86,11 @@ class Variant(Generic[T]):
         return hash((self.cls, tuple(sorted(self.defaults))))
 
 
-def remember(made: object, source: Any, arguments: Mapping[str, Any]) -> None:
+def remember(made: object, source: Any, arguments: dict[str, Any]) -> None:
     """Note on an object how it was made; one that has no room for notes stays without."""
     with contextlib.suppress(AttributeError, TypeError):
         # Past any __setattr__ of the class: nn.Module's works only after its constructor.
-        object.__setattr__(made, _KEY, Construction(source, _snapshot(arguments)))
+        object.__setattr__(made, _KEY, Construction(source, arguments))
 
 
 def construction_of(obj: object) -> Construction | None:
@@ -112,11 +112,12 @@ def _bound(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str
         return {}
 
 
-def _snapshot(value: Any) -> Any:
+def snapshot(value: Any) -> Any:
+    """The value with its lists, tuples and dictionaries copied all the way down, and everything else itself."""
     if isinstance(value, Mapping):
-        return {k: _snapshot(v) for k, v in value.items()}
+        return {k: snapshot(v) for k, v in value.items()}
     if isinstance(value, list):
-        return [_snapshot(v) for v in value]
+        return [snapshot(v) for v in value]
     if isinstance(value, tuple):
-        return tuple(_snapshot(v) for v in value)
+        return tuple(snapshot(v) for v in value)
     return value

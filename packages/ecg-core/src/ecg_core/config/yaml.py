@@ -42,9 +42,14 @@ class _Loader(yaml.SafeLoader):
         raise yaml.MarkedYAMLError(problem=message, problem_mark=at.start_mark)
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
+class _Dumper(yaml.SafeDumper):
+    """Puts into quotes what the loader would take for a number."""
+
+
+for _class in (_Loader, _Dumper):
+    _class.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+    )
 
 
 def parse(text: str, where: str) -> Any:
@@ -53,19 +58,22 @@ def parse(text: str, where: str) -> Any:
     Raises:
         ConfigError: It is malformed, or says what JSON cannot say; ``where`` begins the message.
     """
-    loader = _Loader(text)
     try:
-        return loader.get_single_data()
+        return _Loader(text).get_single_data()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = where if mark is None else f"{where}:{mark.line + 1}:{mark.column + 1}"
         raise ConfigError(f"{place}: {'not YAML (' + str(error.problem) + ')' if error.context else error.problem}") from None
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{where}: not YAML ({error})") from None
-    finally:
-        loader.dispose()
 
 
 def dump(values: Any) -> str:
-    """Plain values as YAML, keys in their order."""
-    return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120))
+    """Plain values as YAML, keys in their order, letters of any language as they are."""
+    text = _dumped(values, readable=True)
+    # PyYAML writes a few control characters so that they are read as spaces; escaped they come back.
+    return text if parse(text, "") == values else _dumped(values, readable=False)
+
+
+def _dumped(values: Any, *, readable: bool) -> str:
+    return str(yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=readable, default_flow_style=None, width=120))

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ecg_core.config.configurable import Configurable, Variant, construction_of, remember
+from ecg_core.config.configurable import Configurable, Variant, construction_of, remember, snapshot
 from ecg_core.config.plain import is_component, plain
 from ecg_core.config.signature import call, signature_of
 from ecg_core.discovery.index import Component, get_index
@@ -48,11 +48,13 @@ def build(registry: Registry[Any], spec: str | Mapping[str, Any], given: Mapping
     source = registry.get(name)
     _check_words(registry, name, source)
     arguments |= given
+    if isinstance(source, Variant) or (isinstance(source, type) and issubclass(source, Configurable)):
+        return call(source, arguments)
+    found = registry.describe(name)
+    address = Registered(registry.kind, name if found.provider == "this process" else found.qualified)
+    noted = snapshot({k: v for k, v in arguments.items() if k not in registry.supplied})
     made = call(source, arguments)
-    if not isinstance(source, Variant) and not (isinstance(source, type) and issubclass(source, Configurable)):
-        found = registry.describe(name)
-        address = Registered(registry.kind, name if found.provider == "this process" else found.qualified)
-        remember(made, address, {k: v for k, v in arguments.items() if k not in registry.supplied})
+    remember(made, address, noted)
     return made
 
 
