@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar, cast
@@ -13,6 +14,7 @@ from ecg_core.discovery.index import Component, get_index
 from ecg_core.discovery.modules import imported
 from ecg_core.discovery.names import comparison_key
 from ecg_core.discovery.resolution import chosen, described_at_run_time, preferred, renamed, unknown
+from ecg_core.discovery.torch_backends import keep_torch_importable
 from ecg_core.errors import AmbiguousComponentError, ComponentLoadError, ConfigError
 
 __all__ = ["Registry", "registry_of"]
@@ -174,6 +176,7 @@ class Registry(Generic[T]):
         return cls
 
     def _load(self, component: Component) -> Any:
+        keep_torch_importable()
         try:
             return imported(component.target)
         except (Exception, SystemExit) as error:
@@ -189,6 +192,7 @@ def registry_of(kind: str) -> Registry[Any]:
     Raises:
         ConfigError: There is no such kind.
     """
+    importlib.import_module("ecg_core.discovery.registries")  # where they are all made
     if kind not in Registry._all:
         raise ConfigError(f"'{kind}' is no kind of component; expected one of {', '.join(sorted(Registry._all))}")
     return Registry._all[kind]
