@@ -95,7 +95,8 @@ def remember(made: object, source: Any, arguments: dict[str, Any]) -> None:
 
 def construction_of(obj: object) -> Construction | None:
     """How an object was made, if it was noted; of what ``torch.compile`` returns, how the module inside was made."""
-    obj = getattr(obj, "__dict__", {}).get("_modules", {}).get("_orig_mod", obj)
+    modules = getattr(obj, "__dict__", {}).get("_modules")
+    obj = modules.get("_orig_mod", obj) if isinstance(modules, dict) else obj
     noted: Construction | None = getattr(obj, "__dict__", {}).get(_KEY)
     if noted is not None and isinstance(obj, Configurable) and isinstance(noted.source, (type, Variant)):
         return noted._replace(arguments=obj.arguments)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ecg_core.config.configurable import Configurable, Variant, construction_of, remember, snapshot
@@ -86,9 +87,10 @@ def _component(value: Any, where: str) -> Mapping[str, Any] | None:
     """The configuration of a component among the arguments of another one; ``None`` for what is no component."""
     made = construction_of(value)
     if made is not None:
-        for registry in _registries():
-            if any(True for _ in _addresses(registry, made.source)):
-                return {"kind": registry.kind} | _written(registry, value, where)
+        for addresses in (_known, _known_at_run_time):  # hook modules are asked when nothing else knows it
+            for registry in _registries():
+                if any(True for _ in addresses(registry, made.source)):
+                    return {"kind": registry.kind} | _written(registry, value, where)
         raise ConfigError(f"{where}: {type(value).__name__} is not a registered component, so a configuration cannot name it")
     if is_component(value) and value["kind"] not in KINDS:
         raise ConfigError(f"{where}: a dictionary with 'kind' and 'name' is a component, and '{value['kind']}' is no kind of one")
@@ -102,7 +104,7 @@ def _name_of(registry: Registry[Any], source: Any, cls: type) -> str:
         ConfigError: Nobody registered it, or its name leads to something else.
     """
     taken = []
-    for address in _addresses(registry, source):
+    for address in chain(_known(registry, source), _known_at_run_time(registry, source)):
         if isinstance(address, Component):
             return address.name if _leads_to(registry, address.name, address) else address.qualified
         if _leads_to(registry, address, None):
@@ -123,17 +125,18 @@ def _name_of(registry: Registry[Any], source: Any, cls: type) -> str:
     )
 
 
-def _addresses(registry: Registry[Any], source: Any) -> Iterator[str | Component]:
+def _known(registry: Registry[Any], source: Any) -> Iterator[str | Component]:
     """Where a source can be found: names of this process, then components of installed packages."""
     if isinstance(source, Registered):
         if source.kind == registry.kind:
             yield source.name if ":" not in source.name else registry.describe(source.name)
         return
     yield from (display for display, registered, _ in registry._local.values() if registered == source)
-    for component in get_index().components(registry.kind):
-        if _is_target(component, source):
-            yield component
-    if get_index().hooks():
+    yield from (c for c in get_index().components(registry.kind) if _is_target(c, source))
+
+
+def _known_at_run_time(registry: Registry[Any], source: Any) -> Iterator[Component]:
+    if get_index().hooks() and not isinstance(source, Registered):
         from ecg_core.discovery.manager import plugin_manager
 
         yield from (c for c in plugin_manager().registered() if c.kind == registry.kind and _is_target(c, source))
