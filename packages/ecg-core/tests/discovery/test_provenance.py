@@ -11,8 +11,9 @@ import pytest
 
 from ecg_core.config.configurable import Configurable
 from ecg_core.discovery.index import get_index
-from ecg_core.discovery.provenance import check_entries, current, pip_line, provenance
+from ecg_core.discovery.provenance import check_entries, current, provenance
 from ecg_core.discovery.registries import BACKBONES, HEADS
+from ecg_core.discovery.versions import pip_line
 from ecg_core.errors import CheckpointError, PluginWarning, ProvenanceWarning, UnknownComponentError
 
 CLASS = (

@@ -92,7 +92,7 @@ def test_a_run_whose_configuration_a_newer_package_spells_otherwise_is_the_same_
     edit(run / "run.json", older)
     with pytest.warns(ProvenanceWarning), pytest.raises(RunError, match="was started with another config"):
         finetune(store, run, resume=True, **words)
-    monkeypatch.setattr("ecg_core.discovery.provenance._asked", migrate)
+    monkeypatch.setattr("ecg_core.discovery.migration._asked", migrate)
     with pytest.warns(ProvenanceWarning):
         assert finetune(store, run, resume=True, **words).facts["epochs"] == 2
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ecg_core.config.configurable import Configurable, Variant, construction_of, remember, snapshot
 from ecg_core.config.plain import is_component, plain
 from ecg_core.config.signature import call, signature_of
+from ecg_core.discovery.health import USABLE
 from ecg_core.discovery.index import Component, get_index
 from ecg_core.discovery.kinds import KINDS, singular
 from ecg_core.discovery.modules import attribute
@@ -22,10 +23,14 @@ from ecg_core.errors import ConfigError, RegistryError
 if TYPE_CHECKING:
     from ecg_core.discovery.registry import Registry
 
-__all__ = ["RESERVED", "build", "to_config"]
+__all__ = ["RESERVED", "THIS_PROCESS", "build", "check_kinds", "to_config"]
 
 RESERVED = ("name", "kind")
 """Words a configuration needs for itself, so that no argument can have them."""
+
+
+THIS_PROCESS = "this process"
+"""How :meth:`Registry.describe` calls the provider of what was registered here."""
 
 
 class Registered(NamedTuple):
@@ -52,7 +57,7 @@ def build(registry: Registry[Any], spec: str | Mapping[str, Any], given: Mapping
     if isinstance(source, Variant) or (isinstance(source, type) and issubclass(source, Configurable)):
         return call(source, arguments)
     found = registry.describe(name)
-    address = Registered(registry.kind, name if found.provider == "this process" else found.qualified)
+    address = Registered(registry.kind, name if found.provider == THIS_PROCESS else found.qualified)
     noted = snapshot({k: v for k, v in arguments.items() if k not in registry.supplied})
     made = call(source, arguments)
     remember(made, address, noted)
@@ -81,6 +86,21 @@ def _written(registry: Registry[Any], obj: Any, where: str) -> dict[str, Any]:
             raise ConfigError(f"{where or name}.{word}: one name has two values, by position and by keyword; rename one of them")
         config[word] = plain(value, f"{where or name}.{word}", _component)
     return config
+
+
+def check_kinds(value: Any) -> None:
+    """Building a component runs its constructor, which makes an object; calling a command would do what the command does.
+
+    Raises:
+        ValueError: A configuration names a command, or a kind that does not exist.
+    """
+    if isinstance(value, Mapping):
+        kind = value.get("kind", "models")
+        if kind == "commands" or kind not in KINDS:
+            raise ValueError(f"it names a component of kind {kind!r}")
+    if isinstance(value, (Mapping, list)):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            check_kinds(inner)
 
 
 def _component(value: Any, where: str) -> Mapping[str, Any] | None:
@@ -132,7 +152,7 @@ def _known(registry: Registry[Any], source: Any) -> Iterator[str | Component]:
             yield source.name if ":" not in source.name else registry.describe(source.name)
         return
     yield from (display for display, registered, _ in registry._local.values() if registered == source)
-    yield from (c for c in get_index().components(registry.kind) if _is_target(c, source))
+    yield from (c for c in get_index().components(registry.kind) if c.status in USABLE and _is_target(c, source))
 
 
 def _known_at_run_time(registry: Registry[Any], source: Any) -> Iterator[Component]:
@@ -164,7 +184,7 @@ def _leads_to(registry: Registry[Any], name: str, wanted: Component | None) -> b
     except RegistryError:
         return False
     return (
-        found.provider == "this process" if wanted is None else (found.provider, found.target) == (wanted.provider, wanted.target)
+        found.provider == THIS_PROCESS if wanted is None else (found.provider, found.target) == (wanted.provider, wanted.target)
     )
 
 

@@ -7,24 +7,25 @@ date (``ecg_migrate_config``), the innermost components first.
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ecg_core.config.plain import is_component, plain
+from ecg_core.config.plain import is_component
+from ecg_core.discovery.configuration import THIS_PROCESS
 from ecg_core.discovery.health import USABLE
 from ecg_core.discovery.index import Component, get_index, matching
 from ecg_core.discovery.kinds import FIRST_PARTY, KINDS, singular
+from ecg_core.discovery.migration import migrated
 from ecg_core.discovery.registry import registry_of
-from ecg_core.errors import CheckpointError, ConfigError, ProvenanceWarning, RegistryError, UnknownComponentError
+from ecg_core.discovery.versions import minor, newer, pip_line
+from ecg_core.errors import ProvenanceWarning, RegistryError, UnknownComponentError
 
-__all__ = ["check_entries", "check_kinds", "current", "pip_line", "provenance"]
+__all__ = ["check_entries", "current", "provenance"]
 
 Entry = Mapping[str, str]
 
-THIS_PROCESS = "this process"
 _FIELDS = ("kind", "name", "provider", "version", "target")
 
 
@@ -48,21 +49,6 @@ def check_entries(entries: Any) -> None:
         isinstance(e, Mapping) and all(isinstance(e.get(word), str) for word in _FIELDS) and e["kind"] in KINDS for e in entries
     ):
         raise ValueError(f"its provenance is a list of {', '.join(_FIELDS)}")
-
-
-def check_kinds(value: Any) -> None:
-    """Building a component runs its constructor, which makes an object; calling a command would do what the command does.
-
-    Raises:
-        ValueError: A configuration names a command, or a kind that does not exist.
-    """
-    if isinstance(value, Mapping):
-        kind = value.get("kind", "models")
-        if kind == "commands" or kind not in KINDS:
-            raise ValueError(f"it names a component of kind {kind!r}")
-    if isinstance(value, (Mapping, list)):
-        for inner in value.values() if isinstance(value, Mapping) else value:
-            check_kinds(inner)
 
 
 def current(kind: str, config: Mapping[str, Any], entries: Sequence[Entry], where: str) -> dict[str, Any]:
@@ -93,15 +79,6 @@ def current(kind: str, config: Mapping[str, Any], entries: Sequence[Entry], wher
     return dict(updated(config, kind))
 
 
-def pip_line(provider: str, version: str) -> str:
-    """The command that installs a package in the minor version a model was saved with."""
-    numbers = _minor(version)
-    if numbers is None or re.search(r"[a-z]", version.partition("+")[0]):  # a pre-release is asked for by its exact name
-        return f"pip install '{provider}=={version}'"
-    major, minor = numbers
-    return f"pip install '{provider}>={major}.{minor},<{major}.{minor + 1}'"
-
-
 def _component(
     kind: str, config: dict[str, Any], known: Mapping[tuple[str, str], Entry], where: str, told: set[str]
 ) -> dict[str, Any]:
@@ -112,14 +89,14 @@ def _component(
     if found.provider == entry["provider"] and ":" in found.name:  # by its qualified name only
         config = {**config, "name": found.name}
     same = found.provider == entry["provider"] or _ours(found.provider, entry["provider"])
-    if not same or _minor(found.version) == _minor(entry["version"]):
+    if not same or minor(found.version) == minor(entry["version"]):
         return config
     if found.provider not in told:
         told.add(found.provider)
         _warn(entry, found, where)
-    if not _newer(found.version, entry["version"]):
+    if not newer(found.version, entry["version"]):
         return config
-    return _migrated(kind, config, entry, found, where)
+    return migrated(kind, config, entry, found, where)
 
 
 def _installed(entry: Entry) -> Component:
@@ -172,57 +149,14 @@ def _absent(entry: Entry) -> str:
 
 
 def _warn(entry: Entry, found: Component, where: str) -> None:
-    age, (provider, version) = (
-        "newer" if _newer(found.version, entry["version"]) else "older",
-        (entry["provider"], entry["version"]),
-    )
+    provider, version = entry["provider"], entry["version"]
+    age = "newer" if newer(found.version, version) else "older"
     warnings.warn(
         f"{where} was saved with {provider} {version}, and the {found.provider} {found.version} installed here is {age}: results "
         f"may differ; for those of then, {pip_line(provider, version)}",
         ProvenanceWarning,
         stacklevel=2,
     )
-
-
-def _migrated(kind: str, config: dict[str, Any], entry: Entry, found: Component, where: str) -> dict[str, Any]:
-    """The configuration as a newer version of its own provider writes it."""
-    saved = {word: value for word, value in config.items() if word != "kind"}
-    name = entry["name"].rpartition(":")[2]
-    who = (
-        f"{where}: {found.provider} {found.version} could not bring the configuration of its {singular(kind)} '{name}' up to date"
-    )
-    migrated = _asked(found.provider, kind, name, plain(saved, name), entry["version"], who)
-    if migrated is None:
-        return config
-    try:
-        migrated = plain({"name": config["name"], **migrated}, name)
-        check_kinds(migrated)
-        if not isinstance(migrated["name"], str) or migrated.get("kind", kind) != kind:
-            raise ValueError(f"it made one of {migrated.get('kind', migrated['name'])!r} of it")
-    except (ConfigError, ValueError) as error:
-        raise CheckpointError(f"{who} ({error}); {pip_line(found.provider, entry['version'])}") from None
-    return {**({"kind": kind} if "kind" in config else {}), **migrated}
-
-
-def _asked(provider: str, kind: str, name: str, config: dict[str, Any], version: str, who: str) -> dict[str, Any] | None:
-    """What the hook of this provider answers.
-
-    Raises:
-        CheckpointError: It raised.
-    """
-    if not any(hook.provider == provider for hook in get_index().hooks()):
-        return None
-    from ecg_core.discovery.manager import plugin_manager
-
-    manager = plugin_manager()
-    with warnings.catch_warnings():  # what goes wrong is an error here, not a warning
-        warnings.simplefilter("ignore")
-        before = dict(manager.failures)
-        answer = manager.migrate_config(provider, kind, name, config, version)
-    for place, failure in manager.failures.items():
-        if before.get(place) is not failure and failure.hook.provider == provider:
-            raise CheckpointError(f"{who} ({failure.message}); {pip_line(provider, version)}") from failure.cause
-    return answer
 
 
 def _components(kind: str | None, value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -234,12 +168,3 @@ def _components(kind: str | None, value: Any) -> Iterator[tuple[str, Mapping[str
     elif isinstance(value, (list, tuple)):
         for inner in value:
             yield from _components(None, inner)
-
-
-def _minor(version: str) -> tuple[int, int] | None:
-    found = re.match(r"v?(?:\d+!)?(\d+)(?:\.(\d+))?", version)
-    return None if found is None else (int(found[1]), int(found[2] or 0))
-
-
-def _newer(here: str, then: str) -> bool:
-    return (_minor(here) or (0, 0)) > (_minor(then) or (0, 0))

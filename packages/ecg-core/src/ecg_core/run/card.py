@@ -19,7 +19,8 @@ from ecg_core.contracts.compose import Compose
 from ecg_core.contracts.lazy import materialize
 from ecg_core.data.files import read_json, sha256, write_atomic, write_json
 from ecg_core.data.store import Store
-from ecg_core.discovery.provenance import check_entries, check_kinds, current, provenance
+from ecg_core.discovery.configuration import check_kinds
+from ecg_core.discovery.provenance import check_entries, current, provenance
 from ecg_core.discovery.registry import registry_of
 from ecg_core.errors import CheckpointError, ECGError, RegistryError, RunError
 from ecg_core.run.checkpoint import load_tensors, load_weights, save_tensors
