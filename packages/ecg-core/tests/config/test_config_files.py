@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecg_core.config import files
@@ -84,6 +84,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(config=st.dictionaries(st.text(), VALUES))
 def test_whatever_can_be_saved_comes_back(tmp_path_factory, config):
     for name in ("a.json", "a.yaml"):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecg_core.config.plain import plain
@@ -26,11 +26,13 @@ def as_json(value):
     return json.loads(json.dumps(value))
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_json_is_written_as_it_is(value):
     assert plain(value, "x") == value
 
 
+@settings(deadline=None)
 @given(TUPLES)
 def test_what_is_written_survives_a_file_and_is_written_the_same_again(value):
     written = plain(value, "x")
@@ -38,6 +40,7 @@ def test_what_is_written_survives_a_file_and_is_written_the_same_again(value):
     assert plain(as_json(written), "x") == written
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_every_finite_float_comes_back_to_the_last_bit(value):
     back = json.loads(json.dumps(plain(value, "x")))
@@ -45,6 +48,7 @@ def test_every_finite_float_comes_back_to_the_last_bit(value):
     assert back == value
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_what_is_written_shares_nothing_that_could_be_changed(value):
     written = plain([value], "x")
