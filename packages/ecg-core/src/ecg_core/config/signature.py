@@ -22,7 +22,8 @@ class InitSignature:
         if instance is not None:  # an instance that can be called has the signature of its __call__
             raise AttributeError("__signature__")
         signature = inspect.signature(owner.__init__)  # type: ignore[misc]  # the constructor of this very class is meant
-        return signature.replace(parameters=list(signature.parameters.values())[1:])
+        own = list(signature.parameters.values())[1:]
+        return signature.replace(parameters=own, return_annotation=inspect.Signature.empty)
 
 
 @cache
