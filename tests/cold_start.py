@@ -34,8 +34,8 @@ try:
 except SystemExit as left:
     assert not left.code, left.code
 """
-# Imported in a process of their own by the commands that need more.
-_NOT_GROUND = ("ecg_core.discovery.probe_child",)
+# One runs in processes of its own, the other needs an extra.
+_NOT_GROUND = ("ecg_core.discovery.probe_child", "ecg_core.config.yaml")
 
 
 def main() -> None:

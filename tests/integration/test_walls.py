@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import subprocess
 import sys
@@ -65,3 +66,9 @@ def test_no_subpackage_takes_the_name_of_a_public_word() -> None:
 def test_every_public_name_resolves() -> None:
     for name in ecg_core.__all__:
         assert getattr(ecg_core, name) is not None
+
+
+@pytest.mark.parametrize("package", ["ecg_core", "ecg_backbones", "ecg_ssl"])
+def test_public_names_are_those_that_are_loaded_lazily(package: str) -> None:
+    module = importlib.import_module(package)
+    assert sorted(module.__all__) == sorted(module._MODULE)

@@ -107,9 +107,9 @@ __all__ = [
     "RandomTransform", "Reader", "Record", "RecordTable", "Run", "RunEvent", "SCHEDULERS", "SSL", "SSLMethod",
     "Stage", "Store", "TRANSFORMS", "Task", "TokenBackbone", "Transform", "Variant", "create_backbone",
     "create_head", "create_ssl", "create_transform", "demo", "doctor", "evaluate", "explain", "finetune",
-    "get_index", "hookimpl", "load", "materialize", "plugin_manager", "predict", "prepare", "pretrain",
+    "get_index", "hookimpl", "load", "load_config", "materialize", "plugin_manager", "predict", "prepare", "pretrain",
     "refresh", "register_backbone", "register_head", "register_model", "register_reader", "register_ssl",
-    "register_transform",
+    "register_transform", "save_config",
 ]  # fmt: skip
 
 

@@ -83,10 +83,10 @@ def test_a_run_whose_configuration_a_newer_package_spells_otherwise_is_the_same_
     shipped_by(run, "classifier", version="0.0.9")
 
     def older(facts: dict) -> None:
-        facts["config"]["question"] = facts["config"].pop("problem")
+        facts["config"]["question"] = facts["config"].pop("classes")
 
     def migrate(provider: str, kind: str, name: str, config: dict, version: str, who: str) -> dict:
-        return {("problem" if word == "question" else word): value for word, value in config.items()}
+        return {("classes" if word == "question" else word): value for word, value in config.items()}
 
     words = {"target": "dx", "backbone": "toy", "head": "toy_head", "device": "cpu", "epochs": 2, "batch_size": 16}
     edit(run / "run.json", older)
