@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -53,6 +53,18 @@ class ClassificationTask(Task):
         self.classes = tuple(classes)
         self.problem = problem
         self.augment = augment
+
+    @classmethod
+    def conformance_params(cls) -> dict[str, Any]:
+        """The smallest sensible example, for the contract kit."""
+        backbone = {"kind": "backbones", "name": "resnet18", "in_leads": 3, "widths": (8, 16), "depths": (1, 1)}
+        head = {"kind": "heads", "name": "linear", "classes": 3}
+        return {
+            "arguments": {"backbone": backbone, "head": head, "classes": ["NORM", "AFIB", "CLBBB"]},
+            "leads": 3,
+            "samples": 200,
+            "refused": [{"classes": ["NORM", "AFIB"]}, {"problem": "ordinal"}],
+        }
 
     def loss(self, batch: Batch) -> Losses:
         """Mean cross-entropy of a batch with ``(batch, classes)`` targets in {0, 1}."""
