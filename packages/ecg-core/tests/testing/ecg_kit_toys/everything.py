@@ -6,7 +6,7 @@ from importlib import import_module
 
 from ecg_kit_toys.table import HEALTHY, TABLE
 
-for _module in ("backbones", "heads", "small", "models", "methods", "transforms", "readers"):
+for _module in ("backbones", "heads", "small", "commands", "heavy_command", "models", "methods", "transforms", "readers"):
     import_module(f"ecg_kit_toys.{_module}")
 
 

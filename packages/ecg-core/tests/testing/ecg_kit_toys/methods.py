@@ -1,0 +1,547 @@
+"""Self-supervised methods: sound ones (two views, momentum, patients, masks), and the ways to break them."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import random
+from dataclasses import replace
+
+import torch
+from ecg_kit_toys.table import EVERYTHING, broken, healthy
+from torch import nn
+from torch.nn import functional as F
+
+from ecg_core.contracts.losses import Losses
+from ecg_core.contracts.ssl import SSLMethod
+
+_count = itertools.count(1)
+PLAIN, TOKENS = {"name": "ecg-kit-toys:plain"}, {"name": "ecg-kit-toys:tokens"}
+
+
+def breaks(check: str, says: str, *also: str):
+    return broken("ssl", check, says, *also)
+
+
+@healthy("ssl")
+class Pairs(SSLMethod):
+    """Two noisy views of a window belong together.
+
+    Args:
+        backbone: Any backbone.
+        temperature: Of the softmax.
+    """
+
+    def __init__(self, backbone, *, temperature: float = 0.5) -> None:
+        super().__init__()
+        if temperature <= 0:
+            raise ValueError("temperature must be positive")
+        self.backbone, self.temperature = backbone, temperature
+        self.projector = nn.Linear(backbone.out_channels, 4)
+
+    @classmethod
+    def conformance_params(cls):
+        return {
+            "backbones": [PLAIN, TOKENS], "leads": 2, "samples": 64, "refused": [{"temperature": 0.0}],
+            "extremes": [{"temperature": 1e-3}], "views": lambda method, batch: method.views(batch),
+            "view_loss": lambda method, a, b: method.compare(a, b),
+        }  # fmt: skip
+
+    def views(self, batch):
+        return [batch.signal + 0.1 * batch.draws(v).normal(tuple(batch.signal.shape[1:])) for v in (0, 1)]
+
+    def project(self, x):
+        return self.projector(self.backbone.pool(self.backbone(x)))
+
+    def compare(self, a, b):
+        with torch.autocast("cpu", enabled=False):
+            z_a, z_b = (F.normalize(z.float(), dim=1) for z in self.project(torch.cat([a, b])).chunk(2))
+            logits, labels = z_a @ z_b.T / self.temperature, torch.arange(len(z_a))
+            return (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
+
+    def loss(self, batch):
+        if len(batch) < 2:
+            raise ValueError("a contrastive loss needs two windows")
+        total = self.compare(*self.views(batch))
+        return Losses(total, {"copy": total.detach()})
+
+
+@healthy("ssl")
+class Teacher(Pairs):
+    """A moving average of the backbone teaches it.
+
+    Args:
+        backbone: Any backbone.
+        temperature: Unused.
+    """
+
+    def __init__(self, backbone, *, temperature: float = 0.5) -> None:
+        super().__init__(backbone, temperature=temperature)
+        self.predictor = nn.Linear(4, 4)
+        self.teacher = copy.deepcopy(backbone).requires_grad_(False)
+        self.teacher_projector = copy.deepcopy(self.projector).requires_grad_(False)
+
+    @classmethod
+    def conformance_params(cls):
+        stated = {k: v for k, v in super().conformance_params().items() if k != "view_loss"}
+        return {**stated, "momentum": ("teacher", "backbone", 0.9)}
+
+    def loss(self, batch):
+        a, b = self.views(batch)
+        with torch.no_grad():
+            target = self.teacher_projector(self.teacher.pool(self.teacher(b))).float()
+        return Losses(((self.predictor(self.project(a)).float() - F.normalize(target, dim=1)) ** 2).mean())
+
+    @torch.no_grad()
+    def after_step(self):
+        for copied, source in ((self.teacher, self.backbone), (self.teacher_projector, self.projector)):
+            for p, q in zip(copied.parameters(), source.parameters(), strict=True):
+                p.lerp_(q, 0.1)
+
+
+@healthy("ssl")
+class Patients(Pairs):
+    """Windows of one patient belong together.
+
+    Args:
+        backbone: Any backbone.
+        temperature: Of the softmax.
+    """
+
+    requires = frozenset({"patient"})
+
+    @classmethod
+    def conformance_params(cls):
+        return {k: v for k, v in super().conformance_params().items() if k != "view_loss"}
+
+    def loss(self, batch):
+        self.check_requirements(batch)
+        z = F.normalize(self.project(self.views(batch)[0]).float(), dim=1)
+        same = batch.patient[:, None] == batch.patient
+        with torch.autocast("cpu", enabled=False):
+            return Losses(-((z @ z.T / self.temperature).log_softmax(dim=1) * same).sum() / same.sum())
+
+
+@healthy("ssl")
+class Masked(SSLMethod):
+    """Hidden patches from visible ones.
+
+    Args:
+        backbone: One of tokens.
+        ratio: Share to hide.
+    """
+
+    def __init__(self, backbone, *, ratio: float = 0.5) -> None:
+        super().__init__()
+        if not 0 < ratio < 1:
+            raise ValueError("ratio must be between 0 and 1")
+        self.backbone, self.ratio = backbone, ratio
+        self.decoder = nn.Linear(backbone.width + 2, backbone.patch_size)
+
+    @classmethod
+    def conformance_params(cls):
+        return {
+            "backbones": [TOKENS, {**TOKENS, "width": 6}], "leads": 2, "samples": 64, "refused": [{"ratio": 1.0}],
+            "extremes": [{"ratio": 0.8}], "masking": lambda method, batch: method.predict(batch), "mask_ratio": 0.5,
+            "masked_loss": lambda method, *made: method.compare(*made),
+        }  # fmt: skip
+
+    def noise(self, batch, patches):
+        return batch.draws(1).uniform(size=tuple(patches.shape[1:3]))
+
+    def predict(self, batch):
+        self.backbone.check_input(batch.signal)
+        patches = self.backbone.patchify(batch.signal)
+        order = self.noise(batch, patches).argsort(dim=-1)
+        kept = order[..., : max(1, round(order.shape[-1] * (1 - self.ratio)))]
+        mask = torch.ones(patches.shape[:3], dtype=torch.bool).scatter(2, kept, False)
+        seen = self.encoded(patches, kept).float().mean(dim=2, keepdim=True).expand(-1, -1, mask.shape[-1], -1)
+        place = torch.arange(mask.shape[-1]).float()
+        place = torch.stack([place.sin(), place.cos()], dim=-1).expand(*mask.shape, 2)
+        with torch.autocast("cpu", enabled=False):
+            return self.decoder(torch.cat([seen, place], dim=-1)), patches, mask
+
+    def encoded(self, patches, kept):
+        return self.backbone.encode(self.backbone.embed(patches), kept)
+
+    def compare(self, prediction, patches, mask):
+        error = ((prediction - patches) ** 2).mean(dim=-1)
+        return (error * mask).sum() / mask.sum()
+
+    def loss(self, batch):
+        return Losses(self.compare(*self.predict(batch)))
+
+
+@breaks("derives_from_ssl_method", "does not derive from ecg_core.SSLMethod", EVERYTHING)
+class Stranger(nn.Module):
+    def __init__(self, backbone):
+        super().__init__()
+
+    def loss(self, batch):
+        return None
+
+    conformance_params = Pairs.conformance_params
+
+
+@breaks("constructor_takes_no_unknown_words", "the constructor takes **more")
+class LoosePairs(Pairs):
+    __doc__ = Pairs.__doc__ + "more"
+
+    def __init__(self, backbone, *, temperature=0.5, **more):
+        super().__init__(backbone, temperature=temperature)
+
+
+@breaks("constructor_leaves_the_words_of_configurations_free", "has a word of configurations")
+class NamedPairs(Pairs):
+    __doc__ = Pairs.__doc__ + "name"
+
+    def __init__(self, backbone, *, temperature=0.5, name=""):
+        super().__init__(backbone, temperature=temperature)
+
+
+@breaks("arguments_are_documented", "not documented: backbone, temperature")
+class UndocumentedPairs(Pairs):
+    """Pairs."""
+
+
+@breaks("refused_arguments_are_one_clear_error", "{'temperature': 0.0} is accepted")
+class LenientPairs(Pairs):
+    __doc__ = Pairs.__doc__
+
+    def __init__(self, backbone, *, temperature=0.5):
+        super().__init__(backbone, temperature=temperature or 1.0)
+
+    @classmethod
+    def build_alone(cls):
+        return cls
+
+
+@breaks("runs_with_two_different_backbones", "at least two")
+class OneBackbone(Pairs):
+    __doc__ = Pairs.__doc__
+
+    @classmethod
+    def conformance_params(cls):
+        return {**Pairs.conformance_params(), "backbones": [PLAIN]}
+
+
+@breaks("loss_is_a_finite_scalar_with_gradient", "the logs copy keep the graph alive")
+class Attached(Pairs):
+    __doc__ = Pairs.__doc__
+
+    def loss(self, batch):
+        total = super().loss(batch).total
+        return Losses(total, {"copy": total * 1})
+
+
+@breaks("logs_are_finite_scalars", "not one finite number: spread")
+class Logs(Pairs):
+    __doc__ = Pairs.__doc__
+
+    def loss(self, batch):
+        return Losses(super().loss(batch).total, {"spread": torch.zeros(3)})
+
+
+@breaks("loss_falls_on_one_batch", "in 25 steps on one batch")
+class Uphill(Pairs):
+    __doc__ = Pairs.__doc__
+
+    def loss(self, batch):
+        total = super().loss(batch).total
+        return Losses(2 * total.detach() - total)
+
+
+@breaks("features_do_not_collapse", "all windows look alike")
+class Collapses(Pairs):
+    __doc__ = Pairs.__doc__
+
+    @classmethod
+    def conformance_params(cls):
+        return {k: v for k, v in Pairs.conformance_params().items() if k != "view_loss"}
+
+    def loss(self, batch):
+        total = super().loss(batch).total
+        with torch.no_grad():
+            for p in self.backbone.second.parameters() if hasattr(self.backbone, "second") else ():
+                p.mul_(0.5) if p.ndim > 1 else p.fill_(0.5)
+        return Losses(total)
+
+
+@breaks("every_trained_parameter_gets_a_finite_gradient", "unused gets no gradient")
+class Idle(Pairs):
+    __doc__ = Pairs.__doc__
+
+    def __init__(self, backbone, *, temperature=0.5):
+        super().__init__(backbone, temperature=temperature)
+        self.unused = nn.Parameter(torch.zeros(1))
+
+
+@breaks("batch_is_not_modified", "the signal before and after")
+class Clips(Pairs):
+    __doc__ = Pairs.__doc__
+
+    def views(self, batch):
+        batch.signal.clamp_(-0.4, 0.4)
+        return super().views(batch)
+
+
+@breaks("missing_requirements_are_one_clear_error", "loss of a batch without patient ends in TypeError")
+class Unchecked(Patients):
+    __doc__ = Patients.__doc__
+
+    def check_requirements(self, batch):
+        if batch.has("patient"):
+            return
+        if __import__("sys")._getframe(1).f_code.co_name == "loss":
+            raise KeyError("patient")
+        super().check_requirements(batch)
+
+
+@breaks("patients_decide_the_positives", "with other windows belonging to the same patient the loss is the same")
+class Ignores(Patients):
+    __doc__ = Patients.__doc__
+
+    def loss(self, batch):
+        self.check_requirements(batch)
+        return super().loss(replace(batch, patient=torch.arange(len(batch)) // 2))
+
+
+@breaks("wrong_leads_are_one_clear_error", "raise a ValueError")
+class Crashes(Pairs):
+    __doc__ = Pairs.__doc__
+
+    def loss(self, batch):
+        if batch.signal.shape[1] != 2:
+            raise IndexError("index out of range")
+        return super().loss(batch)
+
+
+@breaks("any_length_works_or_is_one_clear_error", "65 samples end in RuntimeError")
+class EvenOnly(Pairs):
+    __doc__ = Pairs.__doc__
+
+    def loss(self, batch):
+        if batch.signal.shape[2] % 2:
+            raise RuntimeError("shape '[2, -1]' is invalid")
+        return super().loss(batch)
+
+
+@breaks("a_batch_of_one_is_refused_or_defined", "the loss of a batch of one is nan")
+class LonelyNaN(Pairs):
+    __doc__ = Pairs.__doc__
+
+    def loss(self, batch):
+        if len(batch) > 1:
+            return super().loss(batch)
+        return Losses(self.project(batch.signal).sum() * float("nan"))
+
+
+@breaks("loss_is_a_pure_function_of_weights_batch_seed_and_epoch", "two seeds of torch's global generator")
+class Global(Pairs):
+    __doc__ = Pairs.__doc__
+
+    def loss(self, batch):
+        losses = super().loss(batch)
+        return Losses(losses.total + 1e-3 * torch.rand(()) * self.training * (batch.seed == 0) * _fresh(self))
+
+
+def _fresh(method) -> float:
+    """Only where the pure-function check looks: the method was not stepped, and has no twin."""
+    return 1.0
+
+
+@breaks("another_process_gives_the_same_loss", "in a fresh process")
+class Processes(Pairs):
+    __doc__ = Pairs.__doc__
+
+    def loss(self, batch):
+        import sys
+
+        return Losses(super().loss(batch).total * (1.0 if "pytest" in sys.modules else 2.0))
+
+
+@breaks("numpy_and_python_randomness_is_left_alone", "it changed Python's global random state")
+class Gambles(Pairs):
+    __doc__ = Pairs.__doc__
+
+    def loss(self, batch):
+        random.random()
+        return super().loss(batch)
+
+
+@breaks("backbone_is_a_plain_backbone_that_loads_by_itself", "method.backbone is a Linear and no Backbone", EVERYTHING)
+class Hides(Pairs):
+    def __init__(self, backbone, *, temperature=0.5):
+        super().__init__(backbone, temperature=temperature)
+        self.encoder, self.backbone = self.backbone, nn.Linear(2, 2)
+
+    def project(self, x):
+        return self.projector(self.encoder.pool(self.encoder(x)))
+
+
+@breaks("the_backbone_that_was_given_is_trained", "leaves every parameter of method.backbone as it was", "loss_falls", "every")
+class Freezes(Pairs):
+    __doc__ = Pairs.__doc__
+
+    def __init__(self, backbone, *, temperature=0.5):
+        super().__init__(backbone.requires_grad_(False), temperature=temperature)
+
+
+@breaks("nothing_lazy_is_left_and_copies_agree", "a deep copy")
+class Uncopied(Pairs):
+    __doc__ = Pairs.__doc__
+    gain = 1.0
+
+    def __init__(self, backbone, *, temperature=0.5):
+        super().__init__(backbone, temperature=temperature)
+        self.gain = 2.0
+
+    def __getstate__(self):
+        return {k: v for k, v in self.__dict__.items() if k != "gain"}
+
+    def loss(self, batch):
+        return Losses(super().loss(batch).total * self.gain)
+
+
+@breaks("state_resumes_bit_for_bit", "differs after resuming")
+class Forgets(Pairs):
+    __doc__ = Pairs.__doc__
+
+    def __init__(self, backbone, *, temperature=0.5):
+        super().__init__(backbone, temperature=temperature)
+        self.steps = 0
+
+    def after_step(self):
+        self.steps += 1
+
+    def loss(self, batch):
+        return Losses(super().loss(batch).total * (1 + 0.1 * self.steps))
+
+
+@breaks("config_round_trip_includes_the_backbone", "cannot be written to a configuration")
+class Unwritable(Pairs):
+    __doc__ = Pairs.__doc__ + "act"
+
+    def __init__(self, backbone, *, temperature=0.5, act=None):
+        super().__init__(backbone, temperature=temperature)
+
+    @classmethod
+    def conformance_params(cls):
+        return {**Pairs.conformance_params(), "arguments": {"act": nn.ReLU()}}
+
+
+@breaks("bfloat16_autocast_stays_finite", "under autocast the loss is torch.bfloat16")
+class Half(Pairs):
+    __doc__ = Pairs.__doc__
+
+    def loss(self, batch):
+        total = super().loss(batch).total
+        return Losses(total.to(self.backbone(batch.signal).dtype) if torch.is_autocast_enabled("cpu") else total)
+
+
+@breaks("extreme_arguments_stay_finite_under_autocast", "with {'temperature': 0.001} the loss is")
+class Overflows(Pairs):
+    __doc__ = Pairs.__doc__
+
+    def compare(self, a, b):
+        return super().compare(a, b) + (float("inf") if self.temperature < 0.01 else 0.0)
+
+
+@breaks("weights_survive_safetensors", "one that loaded the saved weights", "config", "state", "the_backbone", "another")
+class Unsaved(Pairs):
+    __doc__ = Pairs.__doc__
+
+    def __init__(self, backbone, *, temperature=0.5):
+        super().__init__(backbone, temperature=temperature)
+        self.register_buffer("gain", torch.rand(()) + 0.5, persistent=False)
+
+    def loss(self, batch):
+        return Losses(super().loss(batch).total * self.gain)
+
+
+@breaks("frozen_parameters_stay_until_after_step", "moved by loss() instead of after_step()")
+class Early(Teacher):
+    __doc__ = Teacher.__doc__
+
+    @classmethod
+    def conformance_params(cls):
+        return {k: v for k, v in super().conformance_params().items() if k != "momentum"}
+
+    def loss(self, batch):
+        losses = super().loss(batch)
+        with torch.no_grad():
+            self.teacher_projector.bias.add_(1e-4)
+        return losses
+
+
+@breaks("the_momentum_copy_follows_exactly", "after a step at rate 0.9")
+class Lags(Teacher):
+    __doc__ = Teacher.__doc__
+
+    def after_step(self):
+        super().after_step()
+        super().after_step()
+
+
+@breaks("two_views_of_a_window_differ", "are the same")
+class OneView(Pairs):
+    __doc__ = Pairs.__doc__
+
+    def views(self, batch):
+        return [super(OneView, self).views(batch)[0]] * 2
+
+
+@breaks("views_do_not_depend_on_the_rest_of_the_batch", "the views of three windows by themselves and among eight")
+class Together(Pairs):
+    __doc__ = Pairs.__doc__
+
+    def views(self, batch):
+        return [view - view.mean(dim=0) * 0.1 for view in super().views(batch)]
+
+
+@breaks("loss_is_symmetric_in_the_views", "the loss of (a, b) and of (b, a)")
+class Lopsided(Pairs):
+    __doc__ = Pairs.__doc__
+
+    def compare(self, a, b):
+        return super().compare(a, b) + 0.01 * self.project(a).mean()
+
+
+@breaks("views_are_never_trained_through", "a view requires a gradient")
+class Through(Pairs):
+    __doc__ = Pairs.__doc__
+
+    def views(self, batch):
+        return [view + 0 * self.projector.bias.sum() for view in super().views(batch)]
+
+
+@breaks("mask_ratio_is_exact", "are hidden, stated is 0.5")
+class Misstated(Masked):
+    __doc__ = Masked.__doc__
+
+    def __init__(self, backbone, *, ratio=0.75):
+        super().__init__(backbone, ratio=ratio)
+
+
+@breaks("masks_follow_from_record_seed_and_epoch", "every window has the same mask", "loss_is_a_pure")
+class SameMask(Masked):
+    __doc__ = Masked.__doc__
+
+    def noise(self, batch, patches):
+        return super().noise(batch, patches)[:1].expand(len(batch), -1, -1)
+
+
+@breaks("hidden_samples_never_reach_the_prediction", "before and after the hidden samples changed")
+class Sees(Masked):
+    __doc__ = Masked.__doc__
+
+    def encoded(self, patches, kept):
+        return super().encoded(patches, kept) + 0.1 * patches.mean(dim=(2, 3))[..., None, None]
+
+
+@breaks("only_hidden_patches_count", "the loss after visible predictions changed")
+class All(Masked):
+    __doc__ = Masked.__doc__
+
+    def compare(self, prediction, patches, mask):
+        return ((prediction - patches) ** 2).mean()

@@ -1,0 +1,447 @@
+"""Transforms: sound ones (a gain, noise, a crop), and the ways to break them."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+from ecg_kit_toys.table import EVERYTHING, broken, healthy
+
+from ecg_core.config.configurable import Configurable
+from ecg_core.contracts.arrays import asarray_like, namespace
+from ecg_core.contracts.transform import RandomTransform, Transform
+
+
+def breaks(check: str, says: str, *also: str):
+    return broken("transforms", check, says, *also)
+
+
+@healthy("transforms")
+class Gain(Transform):
+    """Multiply.
+
+    Args:
+        factor: By what.
+    """
+
+    def __init__(self, *, factor: float = 1.0) -> None:
+        if factor <= 0:
+            raise ValueError("factor must be positive")
+        self.factor = factor
+
+    @classmethod
+    def conformance_params(cls):
+        return {"leads": 2, "samples": 200, "refused": [{"factor": 0.0}], "idempotent": cls.__name__ in ("Gain", "Twice")}
+
+    def frequency_response(self, frequencies, fs):
+        return np.full_like(frequencies, self.factor)
+
+    def apply(self, x, *, fs, **drawn):
+        return x * self.factor
+
+
+@healthy("transforms")
+class Noise(RandomTransform):
+    """Add noise.
+
+    Args:
+        std: mV.
+        p: Probability.
+    """
+
+    def __init__(self, *, std: float = 0.1, p: float = 0.5) -> None:
+        if std < 0:
+            raise ValueError("std must not be negative")
+        self.std, self.p = std, p
+
+    @classmethod
+    def conformance_params(cls):
+        return {"leads": 2, "samples": 200, "refused": [{"std": -1.0}]}
+
+    def draw(self, shape, generator):
+        return {"noise": generator.normal(shape[1:])}
+
+    def apply(self, x, *, fs, **drawn):
+        return x + namespace(x).astype(self.std * drawn["noise"], x.dtype)
+
+
+@healthy("transforms")
+class Tail(Transform):
+    """Cut off the beginning.
+
+    Args:
+        seconds: How much.
+    """
+
+    needs_fs = True
+
+    def __init__(self, *, seconds: float = 0.3) -> None:
+        if seconds < 0:
+            raise ValueError("seconds must not be negative")
+        self.seconds = seconds
+
+    @classmethod
+    def conformance_params(cls):
+        return {"leads": 2, "samples": 200, "refused": [{"seconds": -1.0}]}
+
+    def _start(self, n, fs):
+        start = round(self.seconds * fs)
+        if start >= n:
+            raise ValueError(f"cannot cut {start} of {n} samples")
+        return start
+
+    def output_length(self, n_samples, fs):
+        return n_samples - self._start(n_samples, fs)
+
+    def move(self, positions, *, fs, samples, **drawn):
+        return positions - self._start(samples, fs)
+
+    def move_mask(self, mask, *, fs, **drawn):
+        return mask[..., self._start(mask.shape[-1], fs) :]
+
+    def apply(self, x, *, fs, **drawn):
+        return namespace(x).astype(x[..., self._start(x.shape[-1], fs) :], x.dtype, copy=True)
+
+
+def _gain(name: str, doc: str = Gain.__doc__, base: type = Gain, **members: Any) -> type:
+    """A variation of a sound transform."""
+    return type(name, (base,), {"__doc__": doc, "__module__": __name__, **members})
+
+
+@breaks("derives_from_transform", "does not derive from ecg_core.Transform", EVERYTHING)
+class Stranger(Configurable):
+    """Nothing."""
+
+
+@breaks("constructor_takes_no_unknown_words", "the constructor takes **more")
+class Loose(Gain):
+    __doc__ = Gain.__doc__ + "more"
+
+    def __init__(self, *, factor=1.0, **more):
+        super().__init__(factor=factor)
+
+
+@breaks("constructor_leaves_the_words_of_configurations_free", "has a word of configurations")
+class Named(Gain):
+    __doc__ = Gain.__doc__ + "name"
+
+    def __init__(self, *, factor=1.0, name=""):
+        super().__init__(factor=factor)
+
+
+@breaks("arguments_are_documented", "not documented: factor")
+class Undocumented(Gain):
+    """Multiply."""
+
+
+@breaks("refused_arguments_are_one_clear_error", "{'factor': 0.0} is accepted")
+class Lenient(Gain):
+    __doc__ = Gain.__doc__
+
+    def __init__(self, *, factor=1.0):
+        super().__init__(factor=factor or 1.0)
+
+
+@breaks("any_leading_dimensions_agree", "one window by itself and among six")
+class Lonely(Noise):
+    __doc__ = Noise.__doc__
+
+    def __call__(self, x, *, fs=None, generator=None):
+        out = super().__call__(x, fs=fs, generator=generator)
+        return out if getattr(x, "ndim", 3) > 2 else out + 1
+
+
+@breaks("numpy_and_torch_agree", "a tensor becomes a ndarray", "gradients_flow", "tensors_stay_on_their_device", "compiles")
+class ToNumPy(Gain):
+    __doc__ = Gain.__doc__
+
+    def __call__(self, x, *, fs=None, generator=None):
+        return super().__call__(x.detach().numpy() if hasattr(x, "detach") else x, fs=fs, generator=generator)
+
+
+@breaks("floating_types_are_preserved_and_integers_become_float32", "float16 becomes float32", "input_is_not_modified")
+class Single(Gain):
+    __doc__ = Gain.__doc__
+
+    def _run(self, x, fs, drawn):
+        return self.apply(namespace(x).astype(x, namespace(x).float32), fs=fs)
+
+
+@breaks("output_length_is_as_declared", "output_length says 202")
+class Miscounts(Gain):
+    __doc__ = Gain.__doc__
+
+    def output_length(self, n_samples, fs):
+        return n_samples + (n_samples == 201)
+
+
+@breaks("input_is_not_modified", "the output is a view of the input")
+class View(Gain):
+    __doc__ = Gain.__doc__
+
+    def apply(self, x, *, fs, **drawn):
+        return x[...]
+
+
+@breaks("non_contiguous_input_gives_the_same", "two layouts of one signal")
+class Layout(Gain):
+    __doc__ = Gain.__doc__
+
+    def __call__(self, x, *, fs=None, generator=None):
+        flat = isinstance(x, np.ndarray) and x.ndim == 3 and not x.flags["C_CONTIGUOUS"]
+        return super().__call__(x, fs=fs, generator=generator) * (2 if flat else 1)
+
+
+@breaks("same_generator_gives_the_same", "two seeds give the same")
+class Frozen(Noise):
+    __doc__ = Noise.__doc__
+
+    def _drawn(self, shape, generator):
+        from ecg_core.contracts.draws import Draws
+
+        return super()._drawn(shape, Draws.seeded(0, records=_content(generator, shape)).like(generator.keys))
+
+
+def _content(generator, shape):
+    return np.arange(shape[0]) if len(generator) != 1 else np.zeros(1, np.int64)
+
+
+@breaks("windows_are_drawn_independently", "eight copies of one window are transformed alike")
+class Alike(Noise):
+    __doc__ = Noise.__doc__
+
+    def __init__(self, *, std=0.1, p=1.0):
+        super().__init__(std=std, p=p)
+
+    def draw(self, shape, generator):
+        first = generator.child(1).subset(slice(0, 1)).normal((1,)) * 0
+        return {"noise": first[:, None] + generator.keys[0] % 7 * 0.1 + 0.05}
+
+
+@breaks("p_zero_is_the_identity_and_p_one_hits_every_window", "p=0 and the input")
+class Always(Noise):
+    __doc__ = Noise.__doc__
+
+    def _drawn(self, shape, generator):
+        return {**super()._drawn(shape, generator), "hit": generator.child(3).happens(1.0)}
+
+
+@breaks("constant_signals_stay_finite", "a flat line at 0.0 mV gives NaN", "a_single_sample_works_or_is_one_clear_error")
+class Divides(Gain):
+    __doc__ = Gain.__doc__
+
+    def frequency_response(self, frequencies, fs):
+        return None
+
+    @classmethod
+    def conformance_params(cls):
+        return {"leads": 2, "samples": 200, "refused": [{"factor": 0.0}]}
+
+    def apply(self, x, *, fs, **drawn):
+        xp = namespace(x)
+        with np.errstate(all="ignore"):
+            return x / (xp.max(x, axis=-1, keepdims=True) - xp.min(x, axis=-1, keepdims=True))
+
+
+@breaks("empty_signals_are_one_clear_error", "a signal without samples is accepted")
+class Empty(Gain):
+    __doc__ = Gain.__doc__
+
+    def __call__(self, x, *, fs=None, generator=None):
+        return x.copy() if getattr(x, "shape", (1,))[-1] == 0 else super().__call__(x, fs=fs, generator=generator)
+
+
+@breaks("a_single_sample_works_or_is_one_clear_error", "a single sample ends in IndexError")
+class Two(Gain):
+    __doc__ = Gain.__doc__
+
+    def apply(self, x, *, fs, **drawn):
+        if x.shape[-1] == 1:
+            raise IndexError("no second sample")
+        return x * 1.0
+
+
+@breaks("a_damaged_window_does_not_touch_the_others", "the neighbours of a window with NaN")
+class Spreading(Gain):
+    __doc__ = Gain.__doc__
+
+    def apply(self, x, *, fs, **drawn):
+        return x + 0 * namespace(x).sum(x)
+
+
+@breaks("missing_fs_is_one_clear_error", "set needs_fs = True")
+class NeedsRate(Gain):
+    __doc__ = Gain.__doc__
+
+    def apply(self, x, *, fs, **drawn):
+        return x * (1.0 if fs == fs else 2.0)
+
+
+@breaks("gradients_flow", "the output is cut off from the input")
+class Detaches(Gain):
+    __doc__ = Gain.__doc__
+
+    def apply(self, x, *, fs, **drawn):
+        return (x.detach() if hasattr(x, "detach") else x) * 1.0
+
+
+@breaks("tensors_stay_on_their_device", "on another device it fails")
+class Fetches(Gain):
+    __doc__ = Gain.__doc__
+
+    def apply(self, x, *, fs, **drawn):
+        return x * (1.0 if float(namespace(x).max(x)) < 1e9 else 2.0)
+
+
+@breaks("compiles", "torch.compile fails")
+class Uncompiled(Gain):
+    __doc__ = Gain.__doc__
+
+    def apply(self, x, *, fs, **drawn):
+        import sys
+
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.compiler.is_compiling():
+            raise RuntimeError("not while compiling")
+        return x * 1.0
+
+
+@breaks("batch_size_never_changes_a_draw", "two windows by themselves and among six", "any_leading_dimensions_agree")
+class Counted(Noise):
+    __doc__ = Noise.__doc__
+
+    def apply(self, x, *, fs, **drawn):
+        return super().apply(x, fs=fs, **drawn) + x.shape[0] * 0.01
+
+
+@breaks("records_and_batches_carry_their_facts", "output_fs says 50 Hz")
+class MisstatedRate(Gain):
+    __doc__ = Gain.__doc__
+    calls = 0
+
+    def output_fs(self, fs):
+        return fs / 2
+
+    def _on_record(self, record, generator):
+        return super()._on_record(record, generator).with_signal(record.signal.copy(), fs=record.fs)
+
+
+@breaks("annotations_move_with_the_signal", "see move()", "masks_move_with_the_annotations")
+class Unmoved(Tail):
+    __doc__ = Tail.__doc__
+
+    def move(self, positions, *, fs, samples, **drawn):
+        return positions
+
+
+@breaks("masks_move_with_the_annotations", "see move_mask()")
+class Unmasked(Tail):
+    __doc__ = Tail.__doc__
+
+    def move_mask(self, mask, *, fs, **drawn):
+        return mask
+
+
+@breaks("frequency_response_is_the_declared_one", "declared is 0.500")
+class Overstated(Gain):
+    __doc__ = Gain.__doc__
+
+    def frequency_response(self, frequencies, fs):
+        return np.full_like(frequencies, 0.5)
+
+
+@breaks("linear_transforms_are_linear", "the transform of 2x - 3y")
+class Bent(Gain):
+    __doc__ = Gain.__doc__
+
+    @classmethod
+    def conformance_params(cls):
+        return {"leads": 2, "samples": 200, "refused": [{"factor": 0.0}]}
+
+    def apply(self, x, *, fs, **drawn):
+        return x + 0.01 * x * x
+
+
+@breaks("doing_it_twice_is_doing_it_once", "twice and once")
+class Twice(Gain):
+    __doc__ = Gain.__doc__
+
+    def frequency_response(self, frequencies, fs):
+        return None
+
+    def apply(self, x, *, fs, **drawn):
+        return x * 2.0
+
+
+@breaks("config_round_trip_gives_the_same", "cannot be written to a configuration")
+class Unwritable(Gain):
+    __doc__ = Gain.__doc__ + "window"
+
+    def __init__(self, *, factor=1.0, window=None):
+        super().__init__(factor=factor)
+
+    @classmethod
+    def conformance_params(cls):
+        return {**Gain.conformance_params(), "arguments": {"window": np.ones(3)}}
+
+
+@breaks("pickle_keeps_everything", "the transform and its pickle", "works_in_a_spawned_worker", "works_where_torch_is_not_installed")
+class Loses(Gain):
+    __doc__ = Gain.__doc__
+
+    def __setstate__(self, state):
+        self.__dict__ = {**state, "factor": 3.0}
+
+
+@breaks("using_it_does_not_change_it", "before and after it was used on something else")
+class Learns(Gain):
+    __doc__ = Gain.__doc__
+    scale = None
+
+    def frequency_response(self, frequencies, fs):
+        return None
+
+    def apply(self, x, *, fs, **drawn):
+        self.scale = 1.0 if x.shape[-1] != 203 and self.scale is None else self.scale or 1.0
+        self.scale = 2.0 if x.shape[-1] == 203 else self.scale
+        return x * self.scale
+
+
+@breaks("numpy_and_python_randomness_is_left_alone", "it changed Python's global random state")
+class Gambles(Gain):
+    __doc__ = Gain.__doc__
+
+    def apply(self, x, *, fs, **drawn):
+        random.random()
+        return x * 1.0
+
+
+@breaks("composes", "twice in a chain it gives")
+class Compounds(Tail):
+    __doc__ = Tail.__doc__
+
+    def output_length(self, n_samples, fs):
+        return super().output_length(n_samples, fs) if n_samples >= 180 else n_samples
+
+
+@breaks("works_in_a_spawned_worker", "it fails in a fresh process", "works_where_torch_is_not_installed")
+class Tied(Gain):
+    __doc__ = Gain.__doc__
+
+    def apply(self, x, *, fs, **drawn):
+        import sys
+
+        if "pytest" not in sys.modules:
+            raise RuntimeError("only here")
+        return x * 1.0
+
+
+@breaks("works_where_torch_is_not_installed", "import torch only beside a tensor")
+class NeedsTorch(Gain):
+    __doc__ = Gain.__doc__
+
+    def apply(self, x, *, fs, **drawn):
+        import torch  # noqa: F401
+
+        return asarray_like(x, x) * 1.0
