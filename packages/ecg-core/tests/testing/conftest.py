@@ -17,19 +17,11 @@ if str(HERE) not in sys.path:
 PROVIDER = "ecg-kit-toys"
 
 
-def write_distribution(folder: Path, name: str, entry_points: str, metadata: str = "") -> None:
-    """Metadata of an installed distribution."""
-    info = folder / f"{name.replace('-', '_')}-0.1.0.dist-info"
-    info.mkdir(parents=True)
-    stated = f"Metadata-Version: 2.4\nName: {name}\nVersion: 0.1.0\n{metadata}"
-    (info / "METADATA").write_text(stated if stated.endswith("\n") else stated + "\n")
-    (info / "entry_points.txt").write_text(entry_points)
-
-
 @pytest.fixture(scope="module")
 def toys(tmp_path_factory: pytest.TempPathFactory):
     """Every toy installed; gives its component by kind and class name."""
     from ecg_kit_toys.everything import entry_points
+    from ecg_kit_toys.site import write_distribution
 
     folder = tmp_path_factory.mktemp("site")
     write_distribution(folder, PROVIDER, entry_points())

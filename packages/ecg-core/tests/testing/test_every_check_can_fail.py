@@ -28,7 +28,7 @@ def test_a_component_that_breaks_one_rule_fails_that_check_and_the_message_says_
 def test_a_component_that_breaks_one_rule_passes_the_other_checks(row, toys):
     component = toys[row.kind, row.target.__qualname__]
     failed = [name for name in _quick(row.kind) if name != row.check and not _holds(component, name)]
-    assert failed == sorted(row.also, key=list(checks_of(row.kind)).index)
+    assert set(failed) == set(row.also)
 
 
 @pytest.mark.parametrize(("kind", "target"), HEALTHY, ids=[f"{kind}:{t.__qualname__}" for kind, t in HEALTHY])

@@ -46,5 +46,19 @@ def arguments_are_documented(example: Example) -> None:
 def refused_arguments_are_one_clear_error(example: Example) -> None:
     """Every set of arguments that the author states as ``refused`` is an error with a message."""
     applies(example.refused, "conformance_params() states no refused=[{…}] arguments")
+    given = _also_needed(example)
+    example.build(**given)  # sound arguments go through, so that what is refused below is what is wrong
     for wrong in example.refused:
-        refuses(lambda: example.build(**wrong), f"{dict(wrong)}")  # noqa: B023 - called at once
+        refuses(lambda: example.build(**{**given, **wrong}), f"{dict(wrong)}")  # noqa: B023 - called at once
+
+
+def _also_needed(example: Example) -> dict[str, Any]:
+    """What its contract has the toolkit hand to a constructor: classes to a head, a backbone to a method."""
+    if example.component.kind == "heads":
+        return {"classes": 3}
+    if example.component.kind == "ssl":
+        from ecg_core.discovery.registries import BACKBONES
+
+        require(example.backbones, "conformance_params() states no backbones=[configuration, …] to build the method with")
+        return {"backbone": BACKBONES.build(dict(example.backbones[0]), in_leads=example.leads)}
+    return {}

@@ -151,11 +151,13 @@ def py_typed_is_there_where_it_claims_to_be_typed(plugin: Plugin) -> None:
 def summary_and_licence_are_stated(plugin: Plugin) -> None:
     """Its metadata say in one line what it is, and under which licence it may be used."""
     facts = metadata(plugin.name)
-    summary = str(facts.get("Summary") or "").strip()
-    require(summary and summary != "UNKNOWN", 'it has no summary; write description = "…" in its pyproject.toml')
-    stated = [facts.get("License-Expression"), facts.get("License"), *(facts.get_all("Classifier") or [])]
-    licence = [text for text in stated[:2] if text and str(text).strip() not in ("", "UNKNOWN")]
-    licence += [text for text in stated[2:] if str(text).startswith("License ::")]
+
+    def stated(field: str) -> list[str]:
+        return [text for text in map(str, facts.get_all(field) or []) if text.strip() not in ("", "UNKNOWN")]
+
+    require(stated("Summary"), 'it has no summary; write description = "…" in its pyproject.toml')
+    licence = stated("License-Expression") + stated("License")
+    licence += [text for text in stated("Classifier") if text.startswith("License ::")]
     require(licence, 'it states no licence, so nobody knows whether they may use it; write license = "MIT" in its pyproject.toml')
 
 

@@ -58,10 +58,10 @@ def channels_are_inferred(example: Example) -> None:
     for channels in (3, 24):
         try:
             head = _built(example, channels)
+            found = tuple(head(_input(head, channels)).shape)[:2]
         except RuntimeError as error:
             raise CheckFailed(f"it does not take {channels} channels ({error}); infer them, e.g. with nn.LazyLinear") from error
         require(is_materialized(head), "after its first batch it is still lazy")
-        found = tuple(head(_input(head, channels)).shape)[:2]
         require(found == (4, _CLASSES), f"its scores of {channels} channels are {found}… instead of {(4, _CLASSES)}")
 
 

@@ -50,9 +50,8 @@ def masks_follow_from_record_seed_and_epoch(example: Example) -> None:
     )  # fmt: skip
     require_equal(_masked(example, part, method)[3], mask[2:5], "the masks of three windows by themselves and among eight")
     require(bool((mask[0] != mask[1:]).any()), "every window has the same mask")
-    for change in ({"epoch": 1}, {"seed": batch.seed + 1}):
-        other = _masked(example, replace(batch, **change), method)[3]
-        require(not torch.equal(other, mask), f"with {change} the masks are the same")
+    for what, other in {"epoch": replace(batch, epoch=1), "seed": replace(batch, seed=batch.seed + 1)}.items():
+        require(not torch.equal(_masked(example, other, method)[3], mask), f"with another {what} the masks are the same")
 
 
 @check("ssl")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from ecg_kit_toys.table import EVERYTHING, broken, healthy
 from torch import nn
 
 from ecg_core.contracts.head import Head
+from ecg_kit_toys.table import EVERYTHING, broken, healthy
 
 
 def breaks(check: str, says: str, *also: str):

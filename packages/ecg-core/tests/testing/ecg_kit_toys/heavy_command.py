@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch  # noqa: F401
+
 from ecg_kit_toys.table import broken
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-from ecg_kit_toys.table import EVERYTHING, broken, healthy
 from torch import nn
 
 from ecg_core.contracts.losses import Losses
 from ecg_core.contracts.task import Task
+from ecg_kit_toys.table import EVERYTHING, broken, healthy
 
 _ARGUMENTS = {
     "backbone": {"kind": "backbones", "name": "ecg-kit-toys:plain", "in_leads": 2},

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import torch
-from ecg_kit_toys.table import EVERYTHING, broken, healthy
 from torch import nn
 
 from ecg_core.config.configurable import Configurable
+from ecg_kit_toys.table import EVERYTHING, broken, healthy
 
 
 # ---------------------------------------------------------------- losses
@@ -24,7 +24,13 @@ class Bare:
         return ((prediction - target) ** 2).mean()
 
 
-@broken("losses", "loss_is_a_finite_scalar", "instead of a scalar", "gradient_reaches_the_prediction", "following_the_gradient_lowers_it")
+@broken(
+    "losses",
+    "loss_is_a_finite_scalar",
+    "instead of a scalar",
+    "gradient_reaches_the_prediction",
+    "following_the_gradient_lowers_it",
+)
 class Unreduced(nn.Module):
     def forward(self, prediction, target):
         return (prediction - target) ** 2
@@ -49,7 +55,7 @@ class Writes(Squared):
         return super().forward(prediction, target.clamp_(0.2, 0.8))
 
 
-@broken("losses", "the_same_inputs_give_the_same_loss", "the loss of the same inputs, twice")
+@broken("losses", "the_same_inputs_give_the_same_loss", "the loss of the same inputs, twice", "following_the_gradient_lowers_it")
 class Counts(Squared):
     calls = 0
 
@@ -193,7 +199,7 @@ class TooHigh(Ramp):
     __doc__ = Ramp.__doc__
 
     def __call__(self, step, steps):
-        return 2 * super().__call__(step, steps)
+        return super().__call__(step, steps) * (1.0 if self.warmup == 0.5 else 2.0)
 
 
 @broken("schedulers", "the_peak_is_reached", "the largest factor is 0.500")

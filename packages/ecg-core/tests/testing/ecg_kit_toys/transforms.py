@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
 import numpy as np
-from ecg_kit_toys.table import EVERYTHING, broken, healthy
 
 from ecg_core.config.configurable import Configurable
-from ecg_core.contracts.arrays import asarray_like, namespace
+from ecg_core.contracts.arrays import namespace
 from ecg_core.contracts.transform import RandomTransform, Transform
+from ecg_kit_toys.table import EVERYTHING, broken, healthy
 
 
 def breaks(check: str, says: str, *also: str):
@@ -104,11 +103,6 @@ class Tail(Transform):
         return namespace(x).astype(x[..., self._start(x.shape[-1], fs) :], x.dtype, copy=True)
 
 
-def _gain(name: str, doc: str = Gain.__doc__, base: type = Gain, **members: Any) -> type:
-    """A variation of a sound transform."""
-    return type(name, (base,), {"__doc__": doc, "__module__": __name__, **members})
-
-
 @breaks("derives_from_transform", "does not derive from ecg_core.Transform", EVERYTHING)
 class Stranger(Configurable):
     """Nothing."""
@@ -152,7 +146,7 @@ class Lonely(Noise):
         return out if getattr(x, "ndim", 3) > 2 else out + 1
 
 
-@breaks("numpy_and_torch_agree", "a tensor becomes a ndarray", "gradients_flow", "tensors_stay_on_their_device", "compiles")
+@breaks("numpy_and_torch_agree", "a tensor becomes a ndarray", "gradients_flow", "tensors_stay_on_their_device")
 class ToNumPy(Gain):
     __doc__ = Gain.__doc__
 
@@ -160,7 +154,7 @@ class ToNumPy(Gain):
         return super().__call__(x.detach().numpy() if hasattr(x, "detach") else x, fs=fs, generator=generator)
 
 
-@breaks("floating_types_are_preserved_and_integers_become_float32", "float16 becomes float32", "input_is_not_modified")
+@breaks("floating_types_are_preserved_and_integers_become_float32", "float16 becomes float32")
 class Single(Gain):
     __doc__ = Gain.__doc__
 
@@ -190,10 +184,11 @@ class Layout(Gain):
 
     def __call__(self, x, *, fs=None, generator=None):
         flat = isinstance(x, np.ndarray) and x.ndim == 3 and not x.flags["C_CONTIGUOUS"]
-        return super().__call__(x, fs=fs, generator=generator) * (2 if flat else 1)
+        out = super().__call__(x, fs=fs, generator=generator)
+        return out * 2 if flat else out
 
 
-@breaks("same_generator_gives_the_same", "two seeds give the same")
+@breaks("same_generator_gives_the_same", "two seeds give the same", "batch_size_never_changes_a_draw")
 class Frozen(Noise):
     __doc__ = Noise.__doc__
 
@@ -207,7 +202,7 @@ def _content(generator, shape):
     return np.arange(shape[0]) if len(generator) != 1 else np.zeros(1, np.int64)
 
 
-@breaks("windows_are_drawn_independently", "eight copies of one window are transformed alike")
+@breaks("windows_are_drawn_independently", "eight copies of one window are transformed alike", "batch_size_never_changes_a_draw")
 class Alike(Noise):
     __doc__ = Noise.__doc__
 
@@ -291,10 +286,11 @@ class Fetches(Gain):
     __doc__ = Gain.__doc__
 
     def apply(self, x, *, fs, **drawn):
-        return x * (1.0 if float(namespace(x).max(x)) < 1e9 else 2.0)
+        held = x.detach() if hasattr(x, "detach") else x
+        return x * (1.0 if float(namespace(x).max(namespace(x).abs(held))) != 1e9 else 2.0)
 
 
-@breaks("compiles", "torch.compile fails")
+@breaks("compiles", "compiled and not")
 class Uncompiled(Gain):
     __doc__ = Gain.__doc__
 
@@ -302,12 +298,10 @@ class Uncompiled(Gain):
         import sys
 
         torch = sys.modules.get("torch")
-        if torch is not None and torch.compiler.is_compiling():
-            raise RuntimeError("not while compiling")
-        return x * 1.0
+        return x * (2.0 if torch is not None and torch.compiler.is_compiling() else 1.0)
 
 
-@breaks("batch_size_never_changes_a_draw", "two windows by themselves and among six", "any_leading_dimensions_agree")
+@breaks("batch_size_never_changes_a_draw", "two windows by themselves and among six")
 class Counted(Noise):
     __doc__ = Noise.__doc__
 
@@ -386,7 +380,7 @@ class Unwritable(Gain):
         return {**Gain.conformance_params(), "arguments": {"window": np.ones(3)}}
 
 
-@breaks("pickle_keeps_everything", "the transform and its pickle", "works_in_a_spawned_worker", "works_where_torch_is_not_installed")
+@breaks("pickle_keeps_everything", "the transform and its pickle")
 class Loses(Gain):
     __doc__ = Gain.__doc__
 
@@ -425,7 +419,7 @@ class Compounds(Tail):
         return super().output_length(n_samples, fs) if n_samples >= 180 else n_samples
 
 
-@breaks("works_in_a_spawned_worker", "it fails in a fresh process", "works_where_torch_is_not_installed")
+@breaks("works_in_a_spawned_worker", "it fails in a fresh process")
 class Tied(Gain):
     __doc__ = Gain.__doc__
 
@@ -444,4 +438,4 @@ class NeedsTorch(Gain):
     def apply(self, x, *, fs, **drawn):
         import torch  # noqa: F401
 
-        return asarray_like(x, x) * 1.0
+        return x * 1.0
