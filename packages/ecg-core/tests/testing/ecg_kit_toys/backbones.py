@@ -268,7 +268,7 @@ class Gambles(Plain):
 
     def __init__(self, in_leads=None, *, width=4):
         super().__init__(in_leads, width=width)
-        np.random.random()
+        np.random.random()  # noqa: NPY002 - the fault
         random.random()
 
 
