@@ -40,12 +40,12 @@ def main() -> None:
             ["prep", wfdb, prepared, "--labels", wfdb / "labels.csv"],
             ["prep", prepared, "--verify"],
         ):
-            subprocess.run([sys.executable, "-c", "from ecg_core.cli.app import main; main()", *map(str, words)], check=True)
+            subprocess.run([sys.executable, "-c", "from ecg_core.cli.main import main; main()", *map(str, words)], check=True)
         refused = subprocess.run(
             [
                 sys.executable,
                 "-c",
-                "from ecg_core.cli.app import main; main()",
+                "from ecg_core.cli.main import main; main()",
                 "pretrain",
                 str(prepared),
                 "--out",

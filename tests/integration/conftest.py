@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from ecg_core.cli.app import main
+from ecg_core.cli.main import main
 
 TINY = '{"name": "resnet18", "widths": [8, 16], "depths": [1, 1]}'
 

@@ -217,7 +217,7 @@ def test_words_the_command_line_does_not_know(ecg, store: Path) -> None:
 
 
 def test_debug_shows_the_traceback(wfdb_folder: Path, tmp_path: Path) -> None:
-    from ecg_core.cli.app import main
+    from ecg_core.cli.main import main
     from ecg_core.errors import DataError
 
     with pytest.raises(DataError, match="does not exist"):

@@ -100,7 +100,7 @@ def test_same_seed_gives_the_same_weights(store: Path, tmp_path: Path) -> None:
 def test_listing_plugins_loads_neither_torch_nor_numpy() -> None:
     code = (
         "import sys\n"
-        "from ecg_core.cli.app import main\n"
+        "from ecg_core.cli.main import main\n"
         "try: main(sys.argv[1:])\n"
         "except SystemExit as left: assert not left.code, left.code\n"
         "heavy = {'torch', 'numpy', 'pandas', 'scipy'} & set(sys.modules)\n"

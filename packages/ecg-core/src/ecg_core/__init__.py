@@ -103,6 +103,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _MODULE:
         raise AttributeError(f"module 'ecg_core' has no attribute '{name}'")
+    if not _MODULE[name].startswith(("config.", "discovery.")):
+        from ecg_core.discovery.torch_backends import keep_torch_importable
+
+        keep_torch_importable()
     try:
         value = getattr(import_module(f"ecg_core.{_MODULE[name]}"), name)
     except ModuleNotFoundError as error:

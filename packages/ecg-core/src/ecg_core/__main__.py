@@ -1,5 +1,5 @@
 """``python -m ecg_core …`` is ``ecg …``, so that torchrun can start it."""
 
-from ecg_core.cli.app import main
+from ecg_core.cli.main import main
 
 main()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from ecg_core.cli import output
-from ecg_core.cli.app import main
+from ecg_core.cli.main import main
 from ecg_core.discovery.index import get_index
 
 

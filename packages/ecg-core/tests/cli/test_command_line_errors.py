@@ -7,7 +7,7 @@ from cyclopts import App
 
 from ecg_core import errors
 from ecg_core.cli import app as module
-from ecg_core.cli.app import main
+from ecg_core.cli.main import main
 from ecg_core.discovery.registries import COMMANDS
 
 NAMED = [getattr(errors, name) for name in errors.__all__]

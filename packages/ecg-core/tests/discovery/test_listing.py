@@ -18,7 +18,7 @@ from ecg_core.discovery.registry import Registry
 
 HEAVY = ("torch", "numpy", "pandas", "scipy", "matplotlib")
 REPORT = f"import sys; print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)"
-COMMAND = "from ecg_core.cli.app import main\ntry: main({words})\nexcept SystemExit as e: assert not e.code, e.code\n"
+COMMAND = "from ecg_core.cli.main import main\ntry: main({words})\nexcept SystemExit as e: assert not e.code, e.code\n"
 
 
 @pytest.mark.parametrize("package", ["ecg_core", "ecg_backbones", "ecg_preproc", "ecg_ssl"])

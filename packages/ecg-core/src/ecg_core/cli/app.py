@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from cyclopts import App, CycloptsError
@@ -17,9 +18,10 @@ from ecg_core.discovery.index import get_index
 from ecg_core.discovery.names import comparison_key, near_names
 from ecg_core.discovery.registries import COMMANDS
 from ecg_core.discovery.summaries import summary
-from ecg_core.errors import ECGError, UnknownComponentError, missing_extra
+from ecg_core.discovery.torch_backends import keep_torch_importable
+from ecg_core.errors import ECGError, PluginWarning, UnknownComponentError, missing_extra
 
-__all__ = ["app", "main"]
+__all__ = ["app", "run"]
 
 # Strings: the module of a command, with torch and pandas behind it, is imported when the command runs.
 _BUILT_IN = {
@@ -44,6 +46,7 @@ _SUMMARY = {
 }
 
 _FLAGS = ("--help", "-h", "--version")
+_FLAGS_OF_HELP = {"--help", "-h"}
 
 
 def app(chosen: str | None = None) -> App:
@@ -89,15 +92,17 @@ def _shipped(name: str) -> Any:
     raise UnknownComponentError(f"there is no command '{name}'.{hint} All commands: `ecg --help`.")
 
 
-def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and leave with its exit code: 0 done, 2 bad input, 130 interrupted."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+def run(words: Sequence[str]) -> NoReturn:
+    """Run the command that these words are, and leave with its exit code."""
     debug = "--debug" in words or bool(os.environ.get("ECG_DEBUG"))
     words = [w for w in words if w != "--debug"]
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         chosen = next((word for word in words if word not in _FLAGS), None)
-        app(chosen)(words, exit_on_error=False, print_error=False, result_action="return_value")
+        with _told_in_one_line(console):
+            if chosen not in (None, "plugins") and not _FLAGS_OF_HELP & set(words):
+                keep_torch_importable()
+            app(chosen)(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         _fail(console, str(error) or type(error).__name__, 2)
     except KeyboardInterrupt as error:
@@ -114,6 +119,24 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             raise
         _fail(console, str(error), 2)
     raise SystemExit(0)
+
+
+@contextmanager
+def _told_in_one_line(console: Console) -> Iterator[None]:
+    """Warnings that are meant for users, without the file and line of the code that gives them."""
+    show = warnings.showwarning
+
+    def tell(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, (PluginWarning, FutureWarning)):
+            console.print(Text.assemble(("ecg:", "bold yellow"), " ", str(message)))
+        else:
+            show(message, category, *where, **more)
+
+    warnings.showwarning = tell
+    try:
+        yield
+    finally:
+        warnings.showwarning = show
 
 
 def _is_for_users(error: BaseException) -> bool:

@@ -49,7 +49,7 @@ def reference_health(kind: str, name: str, target: str, provider: str) -> tuple[
         return "unknown-kind", f"'{kind}' is none of {', '.join(KINDS)}"
     if not name or ":" in name:
         return "invalid", f"'{name}' cannot be a name; use letters, digits and '_'"
-    pattern, form = (_MODULE, "module") if kind == HOOKS else (_CLASS, "module:Class")
+    pattern, form = (_MODULE, "package.module") if kind == HOOKS else (_CLASS, "module:Class")
     if not pattern.match(target):
         return "invalid", f"'{target}' is not '{form}'"
     module = target.partition(":")[0]

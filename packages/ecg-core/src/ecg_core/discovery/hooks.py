@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from ecg_core.run.run import Run
 
 __all__ = [
-    "HOOK_NAMES", "Alias", "Diagnostic", "RunEvent", "ecg_aliases", "ecg_doctor", "ecg_migrate_config",
+    "HOOK_NAMES", "Alias", "Diagnostic", "EventName", "RunEvent", "ecg_aliases", "ecg_doctor", "ecg_migrate_config",
     "ecg_register_components", "ecg_run_event", "hookimpl",
 ]  # fmt: skip
 
 hookspec = pluggy.HookspecMarker("ecg_core")
 hookimpl = pluggy.HookimplMarker("ecg_core")
+
+
+EventName = Literal["start", "step", "epoch", "checkpoint", "end", "failure"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class RunEvent:
         message: Why it failed; empty otherwise.
     """
 
-    name: Literal["start", "step", "epoch", "checkpoint", "end", "failure"]
+    name: EventName
     step: int
     epoch: int
     numbers: Mapping[str, Any] = field(default_factory=dict)

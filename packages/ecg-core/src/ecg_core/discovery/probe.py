@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -76,13 +76,13 @@ def probe_distribution(plugin: Plugin, *, timeout: float = 120.0, block: tuple[s
 
 def _run_child(components: list[Component], *, timeout: float, block: tuple[str, ...]) -> list[Probe]:
     """Probes of the first components, up to the one that ended the child."""
-    with tempfile.TemporaryDirectory(prefix="ecg-probe-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ecg-probe-") as folder, tempfile.TemporaryFile() as errors:
         report = Path(folder) / "report"
         request = {
             "path": sys.path,
             "block": block,
             "report": str(report),
-            "imports": [{"what": f"{c.kind}:{c.name}", "kind": c.kind, "target": c.target} for c in components],
+            "imports": [{"what": f"{c.kind}:{c.name}", "component": asdict(c)} for c in components],
         }
         code = "import sys, json; request = json.load(sys.stdin); sys.path[:] = request['path']; "
         code += "from ecg_core.discovery.probe_child import main; main(request)"
@@ -90,7 +90,7 @@ def _run_child(components: list[Component], *, timeout: float, block: tuple[str,
             [sys.executable, "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=errors,
             start_new_session=True,
         )
         assert child.stdin is not None
@@ -98,6 +98,10 @@ def _run_child(components: list[Component], *, timeout: float, block: tuple[str,
         child.stdin.close()
         timed_out = not _finishes(child, report, timeout)
         lines = [json.loads(line) for line in _complete_lines(report)]
+        errors.seek(0)
+        said = errors.read().decode(errors="replace").strip().splitlines()
+    if not lines:
+        raise RuntimeError(f"the probing process could not start: {said[-1] if said else f'exit code {child.returncode}'}")
     done = [_probe(line) for line in lines if "outcome" in line]
     if len(done) < len(components):
         done.append(_culprit(components[len(done)], child.returncode, timed_out, timeout))

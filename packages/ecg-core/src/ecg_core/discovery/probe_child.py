@@ -16,9 +16,16 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+import pluggy
+
+from ecg_core.discovery import hooks
+from ecg_core.discovery.health import HOOKS, numbers
 from ecg_core.discovery.hook_problems import hook_problems
+from ecg_core.discovery.index import Component
 from ecg_core.discovery.kinds import CONTRACTS
 from ecg_core.discovery.modules import imported
+from ecg_core.discovery.torch_backends import keep_torch_importable
+from ecg_core.errors import PluginWarning
 
 __all__ = ["main"]
 
@@ -42,13 +49,17 @@ def main(request: Mapping[str, Any]) -> None:
     """Import everything that is asked for and write one line about each to the report."""
     sys.meta_path.insert(0, _Blocker(request["block"]))
     descriptor = os.open(request["report"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PluginWarning)  # the index of the parent tells it
+        keep_torch_importable()
     ready = False
     for wanted in request["imports"]:
-        if wanted["kind"] != "plugins" and not ready:
+        component = Component(**wanted["component"])
+        if component.kind != HOOKS and not ready:
             _load_what_components_may_need(request["block"])
             ready = True
         _write(descriptor, {"begins": wanted["what"]})
-        _write(descriptor, {"what": wanted["what"], "target": wanted["target"], **_observed(wanted["kind"], wanted["target"])})
+        _write(descriptor, {"what": wanted["what"], "target": component.target, **_observed(component)})
     os._exit(0)  # what plugins left running in threads or atexit is not what is asked for
 
 
@@ -72,15 +83,15 @@ def _load_what_components_may_need(block: Sequence[str]) -> None:
                 continue
 
 
-def _observed(kind: str, target: str) -> dict[str, Any]:
+def _observed(component: Component) -> dict[str, Any]:
     before, heavy = _global_state(), {name for name in HEAVY if name in sys.modules}
     found, outcome, detail = None, "ok", ""
     with _noise() as noise:
         began = time.process_time()
         try:
-            found = imported(target)
+            found = imported(component.target)
         except SystemExit as error:
-            outcome, detail = "exit", f"importing {target.partition(':')[0]} left the interpreter (SystemExit: {error})"
+            outcome, detail = "exit", f"importing {component.module} left the interpreter (SystemExit: {error})"
         except BaseException as error:
             outcome, detail = "exception", f"{type(error).__name__}: {error}"
         seconds = time.process_time() - began
@@ -93,23 +104,39 @@ def _observed(kind: str, target: str) -> dict[str, Any]:
         "printed": noise["printed"],
         "warned": noise["warned"],
         "changed": [what for what in after if what in before and after[what] != before[what]],
-        "problems": _problems(kind, found) if outcome == "ok" else [],
+        "problems": _problems(component, found) if outcome == "ok" else [],
     }
 
 
-def _problems(kind: str, found: Any) -> list[str]:
+def _problems(component: Component, found: Any) -> list[str]:
     """What is wrong with the object behind a target."""
-    if kind == "plugins":
-        return hook_problems(found)
+    if component.kind == HOOKS:
+        return hook_problems(found) or _overdue(component, found)
     if not callable(found):
         return [f"it is a {type(found).__name__}, which cannot be called"]
-    contract = CONTRACTS.get(kind)
+    contract = CONTRACTS.get(component.kind)
     if contract is None:
         return []
     cls, base = getattr(found, "cls", found), imported(contract)
     if not (isinstance(cls, type) and issubclass(cls, base)):
-        return [f"it does not derive from ecg_core.{base.__name__}, the contract of {kind}"]
+        return [f"it does not derive from ecg_core.{base.__name__}, the contract of {component.kind}"]
     return []
+
+
+def _overdue(hook: Component, module: Any) -> list[str]:
+    """Old names that should be gone by now."""
+    plugins = pluggy.PluginManager("ecg_core")
+    plugins.add_hookspecs(hooks)
+    plugins.register(module)
+    try:
+        aliases = [alias for some in plugins.hook.ecg_aliases() for alias in some]
+        return [
+            f"the old name '{a.old}' was to go away in {a.remove_in}, and this is {hook.version}; remove the alias"
+            for a in aliases
+            if numbers(hook.version) >= numbers(a.remove_in)
+        ]
+    except (Exception, SystemExit) as error:
+        return [f"ecg_aliases failed: {type(error).__name__}: {error}"]
 
 
 @contextmanager

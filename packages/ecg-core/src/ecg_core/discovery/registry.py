@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import importlib
 import numbers
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from ecg_core.discovery.kinds import singular
 from ecg_core.discovery.modules import attribute, imported
 from ecg_core.discovery.names import comparison_key
 from ecg_core.discovery.resolution import chosen, described_at_run_time, preferred, renamed, unknown
+from ecg_core.discovery.torch_backends import keep_torch_importable
 from ecg_core.errors import AmbiguousComponentError, ComponentLoadError, ConfigError
 
 __all__ = ["Registry", "registry_of"]
@@ -181,6 +183,7 @@ class Registry(Generic[T]):
         return cls
 
     def _load(self, component: Component) -> Any:
+        keep_torch_importable()
         try:
             return imported(component.target)
         except (Exception, SystemExit) as error:
@@ -217,6 +220,7 @@ def registry_of(kind: str) -> Registry[Any]:
     Raises:
         ConfigError: There is no such kind.
     """
+    importlib.import_module("ecg_core.discovery.registries")  # where they are all made
     if kind not in Registry._all:
         raise ConfigError(f"'{kind}' is no kind of component; expected one of {', '.join(sorted(Registry._all))}")
     return Registry._all[kind]

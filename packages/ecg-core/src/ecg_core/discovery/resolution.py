@@ -9,18 +9,15 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ecg_core.discovery.first_party import shipped_by
 from ecg_core.discovery.health import USABLE
 from ecg_core.discovery.index import Component, get_index, matching
+from ecg_core.discovery.installed_hooks import installed_hooks
 from ecg_core.discovery.kinds import FIRST_PARTY, singular
 from ecg_core.discovery.names import comparison_key, distribution_key, near_names
 from ecg_core.discovery.preferences import preferences
 from ecg_core.errors import AmbiguousComponentError, UnknownComponentError
-
-if TYPE_CHECKING:
-    from ecg_core.discovery.manager import PluginManager
 
 __all__ = ["chosen", "described_at_run_time", "preferred", "renamed", "unknown"]
 
@@ -51,7 +48,7 @@ def chosen(name: str, candidates: Sequence[Component]) -> Component | None:
 
 def described_at_run_time(kind: str, name: str) -> Component | None:
     """The component of this name that a hook module registers; asked only when nothing installed has it."""
-    manager = _manager()
+    manager = installed_hooks()
     if manager is None:
         return None
     found = [c for c in matching(manager.registered(), name) if c.kind == kind and c.status in USABLE]
@@ -64,7 +61,7 @@ def renamed(kind: str, name: str, *, warned: set[str]) -> str | None:
     Raises:
         AmbiguousComponentError: Several strangers declare the same old name for different components.
     """
-    manager = _manager()
+    manager = installed_hooks()
     declared = manager.aliases() if manager is not None else ()
     provider, _, plain = name.rpartition(":")
     key = comparison_key(plain)
@@ -104,15 +101,6 @@ def unknown(kind: str, name: str, known: Sequence[str]) -> UnknownComponentError
     near = [c.qualified for c in same if c.status in USABLE] or near_names(plain, known)
     hint = f" Did you mean {', '.join(repr(n) for n in near)}?" if near else ""
     return UnknownComponentError(f"no {singular(kind)} named '{name}'.{hint} {listed}")
-
-
-def _manager() -> PluginManager | None:
-    """The manager; ``None`` without importing pluggy where nobody ships a hook module."""
-    if not get_index().hooks():
-        return None
-    from ecg_core.discovery.manager import plugin_manager
-
-    return plugin_manager()
 
 
 def _callers_level() -> int:

@@ -42,8 +42,9 @@ def doctor() -> list[Diagnostic]:
         )
     found += _devices()
     found += _told_by_plugins(index)
-    for component in (c for p in index.plugins.values() for c in p.unhealthy):
-        found.append(Diagnostic("problem", f"{component.qualified} ({component.kind}): {component.status}, {component.detail}"))
+    for c in (c for p in index.plugins.values() for c in p.unhealthy):
+        asked_for = c.status in ("blocked", "shadowed", "conflict")  # by the user, or still there by their full names
+        found.append(Diagnostic("note" if asked_for else "problem", f"{c.qualified} ({c.kind}): {c.status}, {c.detail}"))
     found += [Diagnostic("problem", problem) for problem in index.problems]
     return found
 

@@ -13,12 +13,15 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ecg_core.contracts.losses import Losses
+from ecg_core.discovery.hooks import EventName, RunEvent
+from ecg_core.discovery.installed_hooks import installed_hooks
 from ecg_core.discovery.registries import OPTIMIZERS, SCHEDULERS
 from ecg_core.errors import RunError
 from ecg_core.run.checkpoint import newest_checkpoint, save_checkpoint
@@ -80,6 +83,8 @@ class Run:
         )
         self.schedule = SCHEDULERS.build(settings.scheduler, warmup=settings.warmup)
         self.state: dict[str, Any] = {"step": 0, "epoch": 0, "best": None, "best_epoch": None}
+        watchers = installed_hooks()
+        self._watchers = watchers if watchers is not None and watchers.listens("ecg_run_event") else None
 
     @property
     def checkpoints(self) -> Path:
@@ -105,12 +110,17 @@ class Run:
             saved.restore(self.learner, self.optimizer)
             self.state = {name: saved.state[name] for name in self.state}
         metrics = MetricsFile(self.directory / "metrics.jsonl", after=self.state["step"])
+        self._tell("start")
         try:
             with Reporter(self.title, self.total_steps, done=self.state["step"]) as reporter, _interruptible() as stop:
                 while self.state["epoch"] < self.settings.epochs:
                     self._epoch(metrics, reporter, stop)
+        except BaseException as error:
+            self._tell("failure", message=str(error) or type(error).__name__)
+            raise
         finally:
             metrics.close()
+        self._tell("end")
         return dict(self.state)
 
     def _epoch(self, metrics: MetricsFile, reporter: Reporter, stop: threading.Event) -> None:
@@ -122,6 +132,7 @@ class Run:
             line = self._step(self.batches.get(epoch, number))
             line["windows_per_second"] = watch.lap(self.batches.batch_size)
             metrics.write(line)
+            self._tell("step", line)
             reporter.step(self.state["step"], {k: v for k, v in line.items() if k not in ("step", "epoch")})
             if stop.is_set():
                 self._save()
@@ -170,10 +181,19 @@ class Run:
             self.state["best"], self.state["best_epoch"] = value, self.state["epoch"]
             if self.on_best is not None:
                 self.on_best()
-        metrics.write({"step": self.state["step"], "epoch": self.state["epoch"], "validation": True, **numbers})
+        line = {"step": self.state["step"], "epoch": self.state["epoch"], "validation": True, **numbers}
+        metrics.write(line)
+        self._tell("epoch", line)
 
     def _save(self) -> None:
         save_checkpoint(self.checkpoints, self.learner, self.optimizer, self.state, keep=self.settings.keep)
+        self._tell("checkpoint")
+
+    def _tell(self, name: EventName, numbers: Mapping[str, Any] = MappingProxyType({}), *, message: str = "") -> None:
+        """Let plugins know; none of them can disturb the run."""
+        if self._watchers is not None:
+            event = RunEvent(name, self.state["step"], self.state["epoch"], MappingProxyType(dict(numbers)), message)
+            self._watchers.run_event(self, event)
 
     def _interrupted(self) -> Interrupted:
         return Interrupted(f"interrupted after step {self.state['step']}; all of it is saved in {self.checkpoints}, resume it")
