@@ -55,6 +55,9 @@ def ramp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     get_index(refresh=True)
 
 
+QUICK = ("-k", "schedulers or census")  # without the imports of the distribution, each in a process of its own
+
+
 def run(tmp_path: Path, test: str, *words: str) -> str:
     """What pytest says of a test file."""
     file = tmp_path / "test_it.py"
@@ -77,7 +80,7 @@ def test_the_count_is_in_the_name_of_the_last_case(ramp, tmp_path):
     assert said.splitlines()[-3].endswith("[census:ecg-x-ramp:25-checks]")
 
 
-@pytest.mark.parametrize("words", [("-n", "2"), ("-k", "schedulers or census"), ("-k", "census")])
+@pytest.mark.parametrize("words", [("-n", "2"), QUICK, ("-k", "census")])
 def test_the_census_holds_when_the_work_is_shared_or_chosen(ramp, tmp_path, words):
     said = run(tmp_path, 'test_conformance = conformance("ecg-x-ramp")', *words)
     assert "passed" in said
@@ -87,8 +90,8 @@ def test_the_census_holds_when_the_work_is_shared_or_chosen(ramp, tmp_path, word
 def test_a_check_that_was_lost_on_the_way_fails_the_census(ramp, tmp_path):
     lose = 'import pytest\n\n@pytest.fixture(autouse=True)\ndef lose(request):\n    if "peak" in request.node.name:\n'
     lose += '        pytest.skip("a conftest that swallows tests")\n\n'
-    said = run(tmp_path, f'{lose}test_conformance = conformance("ecg-x-ramp")')
-    assert "25 checks were chosen and 24 ran" in said
+    said = run(tmp_path, f'{lose}test_conformance = conformance("ecg-x-ramp")', *QUICK)
+    assert "10 checks were chosen and 9 ran" in said
 
 
 def test_a_component_that_is_not_found_fails_the_census(ramp, tmp_path):
@@ -99,25 +102,28 @@ def test_a_component_that_is_not_found_fails_the_census(ramp, tmp_path):
 
 def test_a_failure_names_component_provider_check_and_what_to_do(ramp, tmp_path):
     ramp(0.5)
-    said = run(tmp_path, 'test_conformance = conformance("ecg-x-ramp")')
-    assert "schedulers 'ramp' of ecg-x-ramp 0.1.0 (ecg_x_ramp:Ramp) fails the_peak_is_reached" in said
+    said = run(tmp_path, 'test_conformance = conformance("ecg-x-ramp")', *QUICK)
+    assert (
+        "schedulers 'ramp' of ecg-x-ramp 0.1.0 fails the_peak_is_reached: "
+        "over 1000 steps the largest factor is 0.500; the rate that was asked for is never used"
+    ) in said
+    assert "component:    ecg_x_ramp:Ramp" in said
     assert "the contract: Somewhere in a long run the factor is 1 (to a hundredth), so that ``lr`` means what it says." in said
-    assert "what came:    over 1000 steps the largest factor is 0.500; the rate that was asked for is never used" in said
     assert 'expected_failures={"ramp::the_peak_is_reached": "the reason"}' in said
     assert "kit.py" not in said.split("FAILURES")[1].split("short test summary")[0]
 
 
 def test_what_a_component_raises_is_shown_with_its_own_traceback(ramp, tmp_path):
     ramp("None")
-    said = run(tmp_path, 'test_conformance = conformance("ecg-x-ramp")')
+    said = run(tmp_path, 'test_conformance = conformance("ecg-x-ramp")', *QUICK)
     assert "return PEAK * min(1.0" in said
-    assert "what came:    TypeError: unsupported operand type(s)" in said
+    assert ": TypeError: unsupported operand type(s)" in said
 
 
 def test_an_expected_failure_is_expected_and_its_reason_is_shown(ramp, tmp_path):
     ramp(0.5)
     test = 'test_conformance = conformance("ecg-x-ramp", expected_failures={"ramp::the_peak_is_reached": "half is the point"})'
-    said = run(tmp_path, test, "-rx")
+    said = run(tmp_path, test, "-rx", *QUICK)
     assert "1 xfailed" in said
     assert "half is the point" in said
     assert " failed" not in said
@@ -125,7 +131,7 @@ def test_an_expected_failure_is_expected_and_its_reason_is_shown(ramp, tmp_path)
 
 def test_an_expected_failure_that_passes_fails(ramp, tmp_path):
     test = 'test_conformance = conformance("ecg-x-ramp", expected_failures={"ramp::the_peak_is_reached": "half"})'
-    said = run(tmp_path, test)
+    said = run(tmp_path, test, *QUICK)
     assert "XPASS(strict)" in said
     assert "1 failed" in said
 

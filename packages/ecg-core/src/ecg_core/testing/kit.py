@@ -68,16 +68,15 @@ class Case:
             raise CheckFailed(self._explained(function, f"{type(error).__name__}: {error}")) from error
 
     def _explained(self, function: Callable[..., None], cause: str) -> str:
-        whose = f"{self.subject.name} {self.subject.version}"
-        if isinstance(self.subject, Component):
-            whose = f"{self.kind} '{self.subject.name}' of {self.subject.provider} {self.subject.version} ({self.subject.target})"
+        s = self.subject
+        who = f"{self.kind} '{s.name}' of {s.provider} {s.version}" if isinstance(s, Component) else f"{s.name} {s.version}"
+        what = f"  component:    {s.target}\n" if isinstance(s, Component) else ""
         where = f"{Path(inspect.getfile(function)).name}:{inspect.getsourcelines(function)[1]}"
         return (
-            f"{whose} fails {self.name}\n"
-            f"  the contract: {sentence(function)}\n"
-            f"  what came:    {cause.strip().replace(chr(10), chr(10) + ' ' * 16)}\n"
-            f"  what to do:   mend it; the check is in ecg_core/testing/{where}. Where it cannot hold, say so:\n"
-            f'                expected_failures={{"{self.key}": "the reason"}}'
+            f"{who} fails {self.name}: {cause.strip().replace(chr(10), chr(10) + ' ' * 4)}\n"
+            f"  the contract: {sentence(function)}\n{what}"
+            f"  the check:    ecg_core/testing/{where}\n"
+            f'  mend it, or say why it cannot hold: expected_failures={{"{self.key}": "the reason"}}'
         )
 
 

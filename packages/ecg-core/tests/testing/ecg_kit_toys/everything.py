@@ -6,7 +6,22 @@ from importlib import import_module
 
 from ecg_kit_toys.table import HEALTHY, TABLE
 
-for _module in ("backbones", "heads", "small", "commands", "heavy_command", "models", "methods", "transforms", "readers"):
+_MODULES = (
+    "backbones",
+    "backbones_state",
+    "tokens",
+    "heads",
+    "small",
+    "commands",
+    "heavy_command",
+    "models",
+    "methods",
+    "methods_state",
+    "transforms",
+    "transforms_signal",
+    "readers",
+)
+for _module in _MODULES:
     import_module(f"ecg_kit_toys.{_module}")
 
 
