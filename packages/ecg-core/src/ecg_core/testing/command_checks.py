@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import inspect
 import re
+from functools import lru_cache
 
-from ecg_core.discovery.names import comparison_key
 from ecg_core.testing.checks import applies, check, require
 from ecg_core.testing.common_checks import parameters_of
 from ecg_core.testing.example import Example
 from ecg_core.testing.process import in_a_fresh_process
 
 _HELP = """
-import contextlib, io
-from ecg_core.cli.app import main
-said = io.StringIO()
+import contextlib, io, runpy
+said, code = io.StringIO(), 0
+sys.argv = ["ecg", given, "--help"]
 with contextlib.redirect_stdout(said):
     try:
-        main([given, "--help"])
+        runpy.run_module("ecg_core", run_name="__main__")
     except SystemExit as error:
         code = error.code
 result = code, said.getvalue(), sorted({name.split(".")[0] for name in sys.modules} & {"torch", "numpy", "pandas"})
 """
+
+
+@lru_cache(maxsize=16)
+def _help(name: str) -> tuple[int | None, str, list[str]]:
+    """Exit code and text of `ecg NAME --help` in a fresh process, and what heavy packages it loaded."""
+    code, said, heavy = in_a_fresh_process(_HELP, name)
+    return code, said, heavy
 
 
 @check("commands")
@@ -52,7 +59,7 @@ def every_word_is_typed_and_documented(example: Example) -> None:
 @check("commands")
 def help_is_shown_without_anything_heavy(example: Example) -> None:
     """`ecg NAME --help` ends with code 0 and loads neither torch, NumPy nor pandas."""
-    code, said, heavy = in_a_fresh_process(_HELP, example.component.name)
+    code, said, heavy = _help(example.component.name)
     require(code in (0, None), f"`ecg {example.component.name} --help` ends with code {code}")
     require(said.strip(), f"`ecg {example.component.name} --help` says nothing")
     require(not heavy, f"`ecg {example.component.name} --help` loads {', '.join(heavy)}; import them inside it")
@@ -60,7 +67,8 @@ def help_is_shown_without_anything_heavy(example: Example) -> None:
 
 @check("commands")
 def no_built_in_word_is_taken(example: Example) -> None:
-    """A built-in command would always win, and this one could never be reached."""
-    built_in = in_a_fresh_process("from ecg_core.cli.app import _BUILT_IN\nresult = sorted(_BUILT_IN)", None)
-    taken = [word for word in built_in if comparison_key(word) == comparison_key(example.component.name)]
-    require(not taken, f"'{example.component.name}' is a word of ecg itself; choose another name")
+    """`ecg NAME` is this command and no other: a built-in word always wins, and this one could never be reached."""
+    applies(inspect.isfunction(example.cls), "it is no plain function, whose help is its docstring")
+    first, said = ((inspect.getdoc(example.cls) or "").split("\n")[0], _help(example.component.name)[1])
+    shown = " ".join(first.split())[:40] in " ".join(said.split())
+    require(shown, f"'{example.component.name}' is a word of ecg itself, or of another package; choose another name")
