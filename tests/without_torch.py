@@ -12,12 +12,13 @@ from pathlib import Path
 
 # What may need torch: the second floor, the parts of the contracts that are torch modules, and what they carry.
 NEEDS_TORCH = ("ecg_core.run", "ecg_core.layers", "ecg_core.testing", "ecg_core.__main__")
+NEEDS_AN_EXTRA = ("ecg_core.explanation.grad_cam", "ecg_core.config.yaml")
 TORCH_CONTRACTS = {"backbone", "head", "lazy", "losses", "module", "ssl", "task", "tokens"}
 
 
 def promises_no_torch(name: str) -> bool:
     """Whether a module has to import without torch."""
-    if name.startswith(NEEDS_TORCH) or name in ("ecg_core.explanation.grad_cam",):
+    if name.startswith(NEEDS_TORCH) or name in NEEDS_AN_EXTRA:
         return False
     return not (name.startswith("ecg_core.contracts.") and name.rpartition(".")[2] in TORCH_CONTRACTS)
 

@@ -85,7 +85,7 @@ def test_card_names_what_a_user_needs_to_use_the_model(finetuned: Path) -> None:
     assert card["signal"]["unit"] == "mV"
     assert card["signal"]["leads"][3] == "aVR"
     assert [t["name"] for t in card["signal"]["pipeline"]] == ["bandpass", "resample"]
-    assert {part["provider"] for part in card["provenance"]} == {"ecg-core", "ecg-backbones"}
+    assert {part["provider"] for part in card["provenance"]} == {"ecg-core", "ecg-backbones", "ecg-preproc"}
     assert "NORM" in card["classes"]
 
 

@@ -146,13 +146,26 @@ def test_a_configuration_of_simclr_holds_its_backbone_and_its_views(ecg_batch):
         assert config == {
             "name": "simclr",
             "backbone": {"kind": "backbones", "name": "test_two_convolutions", "in_leads": 3},
-            "augment": VIEWS,
+            "augment": [{"kind": "transforms", **view} for view in VIEWS],
             "width": 16,
             "temperature": 0.2,
         }
         again = SSL.build(config)
     again.load_state_dict(method.state_dict())
     assert torch.equal(again.loss(batch).total, method.loss(batch).total)
+
+
+def test_views_are_configured_as_built_and_the_crop_by_its_seconds_only():
+    backbone = BACKBONES.build({"name": "resnet18", "widths": [8], "depths": [1]}, in_leads=3)
+    views = ["gaussian_noise", {"name": "ecg-preproc:lead_dropout", "p": 0.25}]
+    for augment, written in ((views, [{"name": "gaussian_noise"}, {"name": "lead_dropout", "p": 0.25}]), ([], [])):
+        config = SSL.to_config(SimCLR(backbone, augment=augment, crop_seconds=2.0))
+        assert config["augment"] == [{"kind": "transforms", **view} for view in written]
+        again = SSL.build(config)
+        assert [type(t).__name__ for t in again.augment.transforms[1:]] == ["GaussianNoise", "LeadDropout"][: len(augment)]
+        assert again.augment.transforms[0].seconds == 2.0
+        assert SSL.to_config(again) == config
+    assert "augment" not in SSL.to_config(SimCLR(backbone))
 
 
 def test_a_deep_copy_of_simclr_is_the_same_and_apart(ecg_batch):

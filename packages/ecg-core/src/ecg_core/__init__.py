@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ecg_core.config.configurable import Configurable, Variant
+    from ecg_core.config.files import load_config, save_config
     from ecg_core.contracts.backbone import Backbone, Stage
     from ecg_core.contracts.compose import Compose
     from ecg_core.contracts.draws import Draws
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
     "config.configurable": ("Configurable", "Variant"),
+    "config.files": ("load_config", "save_config"),
     "contracts.backbone": ("Backbone", "Stage"),
     "contracts.compose": ("Compose",),
     "contracts.draws": ("Draws",),

@@ -17,6 +17,7 @@ __all__ = [
     "OutputExistsError",
     "PluginError",
     "PluginWarning",
+    "ProvenanceWarning",
     "RegistryError",
     "RunError",
     "UnknownComponentError",
@@ -28,6 +29,7 @@ _EXTRAS = {
     "safetensors": "ecg-core[torch]",
     "matplotlib": "ecg-core[plots]",
     "pytest": "ecg-core[testing]",
+    "yaml": "ecg-core[yaml]",
 }
 
 
@@ -61,6 +63,10 @@ class PluginError(RegistryError):
 
 class PluginWarning(UserWarning):
     """Something is wrong with an installed plugin; everything else works on without it."""
+
+
+class ProvenanceWarning(UserWarning):
+    """A model was saved with another version of a package than the one installed; it may not do what it did."""
 
 
 class ConfigError(ECGError, TypeError):

@@ -122,7 +122,10 @@ def test_building_the_command_line_gives_an_app_per_call() -> None:
 
 def test_a_pipeline_file_that_is_no_list_of_transforms_is_refused(ecg, tmp_path) -> None:
     file = tmp_path / "pipeline.json"
-    for text, message in (('{"name": "bandpass"}', "holds dict, a pipeline is a list of transforms"), ("[", "is not JSON")):
+    for text, message in (
+        ('{"name": "bandpass"}', "holds dict, a pipeline is a list of transforms"),
+        ("[", "pipeline.json:1:2: not JSON"),
+    ):
         file.write_text(text, encoding="utf-8")
         said = ecg("prep", tmp_path, tmp_path / "out", "--pipeline", file)
         assert (said.code, message in said.error) == (2, True)

@@ -137,7 +137,7 @@ def test_two_strangers_who_rename_the_same_name_differently_are_both_named(site)
 
 
 def test_no_old_name_of_ours_outlives_the_version_that_removes_it():
-    from ecg_core.discovery.health import numbers
+    from ecg_core.discovery.versions import numbers
 
     overdue = [
         alias

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from ecg_core.discovery.health import admits
 from ecg_core.discovery.index import get_index, refresh
 from ecg_core.discovery.registries import BACKBONES
+from ecg_core.discovery.versions import admits
 from ecg_core.errors import ConfigError, PluginError, UnknownComponentError
 
 DIRECT_URL = {
@@ -155,6 +155,7 @@ def test_refresh_sees_what_was_installed_since(site):
         ("<=0.2", "0.2.0", True),
         (">0.2", "0.2.0", False),
         ("<0.2", "0.10", False),
+        (">=0.1,<0.2", "0.1.0.post1", True),
         ("@ https://example.org/x", "0.1", True),
         ("", "0.1", True),
     ],
@@ -164,3 +165,10 @@ def test_version_ranges_are_those_of_packaging(specifier, version, admitted):
     packaging = pytest.importorskip("packaging.specifiers")
     if "@" not in specifier:
         assert (version in packaging.SpecifierSet(specifier)) is admitted
+
+
+def test_a_pre_release_counts_as_its_release():
+    """Whoever works on 0.2 wants the plugins of 0.2; packaging would refuse them until the day of the release."""
+    assert admits(">=0.2,<0.3", "0.2.0rc1")
+    assert admits(">=0.2,<0.3", "0.2.0.dev3")
+    assert not admits("<0.2", "0.2.0rc1")

@@ -303,7 +303,7 @@ def test_an_argument_that_json_cannot_hold_is_named():
 def test_an_object_nobody_registered_has_no_configuration():
     with pytest.raises(ConfigError, match=r"test_registry.Toy is not registered, .* decorate it with register_backbone"):
         BACKBONES.to_config(Toy())
-    with pytest.raises(ConfigError, match="backbones: dict does not derive from Configurable"):
+    with pytest.raises(ConfigError, match="backbones: nobody noted how this dict was made: it does not derive from Configurable"):
         BACKBONES.to_config({})
     BACKBONES.add(Toy, "toy")
     with pytest.raises(ConfigError, match=r"toy\.parts: Inner is not a registered component"):

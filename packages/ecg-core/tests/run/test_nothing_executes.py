@@ -11,11 +11,13 @@ PACKAGES = Path(__file__).parents[3]
 # The contract kit checks that components survive pickling, on objects it made itself; it reads no file.
 SOURCES = sorted(f for package in PACKAGES.glob("ecg-*/src") for f in package.rglob("*.py") if f.parent.name != "testing")
 
-MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "yaml", "jsonpickle"}
+MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "jsonpickle"}
 NAMES = {"eval", "exec", "compile", "__import__"}
 CALLS = {
     "torch.load", "torch.jit.load", "joblib.load", "pandas.read_pickle", "pd.read_pickle", "os.system", "os.popen",
-    "runpy.run_path", "runpy.run_module", "yaml.load", "torch.hub.load",
+    "runpy.run_path", "runpy.run_module", "torch.hub.load",
+    *(f"yaml.{word}" for word in ("load", "load_all", "full_load", "full_load_all", "unsafe_load", "unsafe_load_all")),
+    *(f"yaml.{word}" for word in ("Loader", "FullLoader", "UnsafeLoader", "CLoader", "CFullLoader", "CUnsafeLoader")),
 }  # fmt: skip
 
 
@@ -33,6 +35,8 @@ def _offences(source: str) -> list[str]:
         elif isinstance(node, ast.ImportFrom):
             names = {f"{node.module}.{a.name}" for a in node.names}
             found += [str(node.module)] if (node.module or "").split(".")[0] in MODULES else sorted(names & CALLS)
+        elif isinstance(node, ast.Attribute) and _dotted(node).startswith("yaml.") and _dotted(node) in CALLS:
+            found.append(_dotted(node))  # a loader is handed on without being called
         elif isinstance(node, ast.Call):
             name = _dotted(node.func)
             found += [name] if name in NAMES | CALLS else []
@@ -52,7 +56,8 @@ def test_no_source_file_unpickles_evaluates_or_executes() -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "import pickle", "from pickle import loads", "import yaml", "eval('1')", "exec('1')", "torch.load(f)",
+        "import pickle", "from pickle import loads", "yaml.load(f)", "class L(yaml.Loader): ...", "eval('1')",
+        "from yaml import unsafe_load", "exec('1')", "torch.load(f)",
         "from torch import load", "np.load(f, allow_pickle=True)", "joblib.load(f)", "subprocess.run(x, shell=True)",
     ],
 )  # fmt: skip

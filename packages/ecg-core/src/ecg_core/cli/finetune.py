@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from ecg_core.cli.interruption import resumable
 from ecg_core.cli.output import next_command, shell_path, tell
-from ecg_core.cli.spec import component
+from ecg_core.cli.spec import component, components
 
 
 def finetune(
@@ -40,11 +40,11 @@ def finetune(
         target: What to predict: a target column of the store.
         out: Run directory to write.
         source: Run whose backbone to start from.
-        backbone: Or a new backbone, by name or as JSON: supervised from scratch.
+        backbone: Or a new backbone, by name, as JSON or a file (.json, .toml, .yaml): supervised from scratch.
         mode: linear: only the head learns. full: everything learns.
-        head: Head, by name or as JSON; linear unless given.
+        head: Head, by name, as JSON or a file; linear unless given.
         problem: multi_label or multi_class.
-        augment: Comma-separated augmentations for training batches, by name.
+        augment: Augmentations for training batches: names with commas between, a JSON list or a file of one.
         epochs: 100 for linear and 30 for full unless given.
         batch_size: Windows per step.
         lr: 1e-2 for linear and 1e-3 for full unless given.
@@ -66,7 +66,7 @@ def finetune(
             mode=mode,
             head=None if head is None else component(head),
             problem=problem,
-            augment=[name for name in augment.split(",") if name],
+            augment=components(augment),
             epochs=epochs,
             batch_size=batch_size,
             lr=lr,

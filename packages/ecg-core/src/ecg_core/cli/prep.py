@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from ecg_core.cli.output import next_command, shell_path, tell, working
+from ecg_core.cli.spec import pipeline as transforms_in
 
 
 def prep(
@@ -42,7 +42,7 @@ def prep(
         labels: CSV with record_id, patient_id, age, sex, split and target columns (classes separated by ;).
         patient: Column that names the patient.
         split: Shares of train/val/test, by patient; the source's own split, else 8/1/1, unless given.
-        pipeline: JSON list of transforms; band-pass 0.5-40 Hz and resampling unless given.
+        pipeline: File (.json, .yaml, .toml) with a list of transforms; band-pass 0.5-40 Hz and resampling unless given.
         seed: Of the split.
         jobs: Processes.
         force: Replace an existing store.
@@ -60,12 +60,6 @@ def prep(
         return
     if out is None:
         raise ConfigError("ecg prep takes two folders: the recordings, and the store to write, e.g. `ecg prep wfdb/ prepared/`")
-    try:
-        chain = None if pipeline is None else json.loads(pipeline.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ConfigError(f"{pipeline} is not JSON ({error})") from None
-    if chain is not None and not isinstance(chain, list):
-        raise ConfigError(f'{pipeline} holds {type(chain).__name__}, a pipeline is a list of transforms: [{{"name": …, …}}, …]')
     with working("prepare") as progress:
         store = prepare(
             source,
@@ -77,7 +71,7 @@ def prep(
             labels=labels,
             patient=patient,
             split=split,
-            pipeline=chain,
+            pipeline=None if pipeline is None else transforms_in(pipeline),
             seed=seed,
             jobs=jobs,
             force=force,

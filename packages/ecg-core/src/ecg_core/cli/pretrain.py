@@ -32,8 +32,8 @@ def pretrain(
     Args:
         data: Prepared store.
         out: Run directory to write.
-        method: SSL method, by name (`ecg plugins list --kind ssl`) or as JSON with a name and arguments.
-        backbone: Backbone, by name (`ecg plugins list --kind backbones`) or as JSON.
+        method: SSL method, by name (`ecg plugins list --kind ssl`), as JSON, or a file (.json, .toml, .yaml).
+        backbone: Backbone, by name (`ecg plugins list --kind backbones`), as JSON or a file.
         epochs: Passes over the training windows.
         batch_size: Windows per step.
         lr: Peak learning rate; the method's own unless given.

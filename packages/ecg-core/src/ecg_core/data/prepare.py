@@ -43,7 +43,7 @@ def prepare(
     labels: str | Path | None = None,
     patient: str | None = None,
     split: str | None = None,
-    pipeline: Sequence[Mapping[str, Any]] | None = None,
+    pipeline: Sequence[str | Mapping[str, Any]] | None = None,
     seed: int = 0,
     jobs: int = 1,
     force: bool = False,
@@ -64,7 +64,7 @@ def prepare(
         patient: Column that names the patient, if it is not ``patient_id``.
         split: Shares of train, val and test, by patient, such as ``"8/1/1"``. ``None`` takes the split that the source or the
             labels give, and 8/1/1 where they give none.
-        pipeline: Transforms by configuration; ``None`` means :func:`default_pipeline`.
+        pipeline: Transforms by name or configuration; ``None`` means :func:`default_pipeline`.
         seed: Of the split.
         jobs: Processes.
         force: Replace an existing store.

@@ -10,8 +10,9 @@ from ecg_core.discovery.kinds import FIRST_PARTY, KINDS
 from ecg_core.discovery.metadata import Declaration, Distribution
 from ecg_core.discovery.modules import located
 from ecg_core.discovery.names import distribution_key
+from ecg_core.discovery.versions import admits
 
-__all__ = ["HOOKS", "USABLE", "Status", "admits", "health", "numbers", "reference_health"]
+__all__ = ["HOOKS", "USABLE", "Status", "health", "reference_health"]
 
 Status = Literal[
     "ok", "missing", "invalid", "unknown-kind", "incompatible", "conflict", "shadowed", "duplicate", "blocked", "stale"
@@ -24,7 +25,6 @@ HOOKS = "plugins"  # the group of hook modules, which are no components
 _DOTTED = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 _CLASS = re.compile(rf"^{_DOTTED}:{_DOTTED}$")
 _MODULE = re.compile(rf"^{_DOTTED}(:{_DOTTED})?$")
-_CLAUSE = re.compile(r"^\s*(>=|<=|==|!=|~=|>|<)\s*(\d[\d.]*)(\.\*)?\s*$")
 
 
 def health(declared: Declaration, distribution: Distribution, core: str | None) -> tuple[Status, str]:
@@ -68,33 +68,3 @@ def _is_blocked(provider: str) -> bool:
 
 def _listed(value: str) -> set[str]:
     return {distribution_key(part) for part in value.split(",") if part.strip()}
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """The release numbers of a version, padded, so that versions compare."""
-    parts = [int(n) for n in re.findall(r"\d+", version)]
-    return tuple(parts + [0] * (4 - len(parts)))
-
-
-def admits(specifier: str, version: str) -> bool:
-    """Whether ``>=0.1,<0.2`` admits a version; a clause of another form is not judged."""
-    here = numbers(version)
-    for clause in specifier.split(","):
-        match = _CLAUSE.match(clause)
-        if match is None:
-            continue
-        operator, text, wildcard = match.groups()
-        there, given = numbers(text), len(re.findall(r"\d+", text))
-        same = here[:given] == there[:given] if wildcard else here == there
-        admitted = {
-            ">=": here >= there,
-            "<=": here <= there,
-            ">": here > there,
-            "<": here < there,
-            "==": same,
-            "!=": not same,
-            "~=": here >= there and here[: given - 1] == there[: given - 1],
-        }
-        if not admitted[operator]:
-            return False
-    return True

@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from ecg_core.discovery.health import HOOKS, USABLE, Status, health, numbers
+from ecg_core.discovery.health import HOOKS, USABLE, Status, health
 from ecg_core.discovery.kinds import FIRST_PARTY, KINDS
 from ecg_core.discovery.metadata import Distribution, Origin, installed
 from ecg_core.discovery.names import comparison_key, distribution_key
 from ecg_core.discovery.preferences import preferences
 from ecg_core.discovery.staleness import stale_declarations
+from ecg_core.discovery.versions import numbers
 from ecg_core.errors import ConfigError, PluginError
 
 __all__ = ["Component", "Plugin", "PluginIndex", "get_index", "refresh"]

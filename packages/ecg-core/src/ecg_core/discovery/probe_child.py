@@ -19,12 +19,13 @@ from typing import Any
 import pluggy
 
 from ecg_core.discovery import hooks
-from ecg_core.discovery.health import HOOKS, numbers
+from ecg_core.discovery.health import HOOKS
 from ecg_core.discovery.hook_problems import hook_problems
 from ecg_core.discovery.index import Component
 from ecg_core.discovery.kinds import CONTRACTS
 from ecg_core.discovery.modules import imported
 from ecg_core.discovery.torch_backends import keep_torch_importable
+from ecg_core.discovery.versions import numbers
 from ecg_core.errors import PluginWarning
 
 __all__ = ["main"]

@@ -28,7 +28,7 @@ READERS: Registry[Reader] = Registry("readers")
 HEADS: Registry[Head] = Registry("heads")
 ATTN_LAYERS: Registry[Any] = Registry("attention")
 LOSSES: Registry[Any] = Registry("losses")
-OPTIMIZERS: Registry[Any] = Registry("optimizers")
+OPTIMIZERS: Registry[Any] = Registry("optimizers", supplied=("params",))
 SCHEDULERS: Registry[Any] = Registry("schedulers")
 COMMANDS: Registry[Any] = Registry("commands")
 

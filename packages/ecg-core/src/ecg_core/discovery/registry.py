@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import fnmatch
 import importlib
-import numbers
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar, cast
 
-from ecg_core.config.configurable import Configurable, Variant
+from ecg_core.config.configurable import Variant
+from ecg_core.discovery import configuration
 from ecg_core.discovery.index import Component, get_index
-from ecg_core.discovery.kinds import singular
-from ecg_core.discovery.modules import attribute, imported
+from ecg_core.discovery.modules import imported
 from ecg_core.discovery.names import comparison_key
 from ecg_core.discovery.resolution import chosen, described_at_run_time, preferred, renamed, unknown
 from ecg_core.discovery.torch_backends import keep_torch_importable
@@ -32,12 +30,15 @@ class Registry(Generic[T]):
 
     Args:
         kind: Plural used in entry point groups and messages, such as ``"backbones"``.
+        supplied: Arguments that whoever builds supplies at run time, such as the parameters an optimizer steps; they belong to
+            no configuration.
     """
 
     _all: dict[str, Registry[Any]] = {}
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, *, supplied: Sequence[str] = ()) -> None:
         self.kind = kind
+        self.supplied = frozenset(supplied)
         self._local: dict[str, tuple[str, Any, bool]] = {}
         self._warned: set[str] = set()  # old names whose deprecation was told
         Registry._all[kind] = self
@@ -56,17 +57,13 @@ class Registry(Generic[T]):
         return cast("Callable[..., T]", self._load(found) if isinstance(found, Component) else found)
 
     def build(self, spec: str | Mapping[str, Any], /, **kwargs: Any) -> T:
-        """An object from a name or ``{"name": …, **arguments}``; ``kwargs`` win over the arguments."""
-        if isinstance(spec, str):
-            name, arguments = spec, {}
-        elif isinstance(spec, Mapping) and isinstance(spec.get("name"), str):
-            name = spec["name"]
-            if spec.get("kind", self.kind) != self.kind:
-                raise ConfigError(f"'{name}' is configured as one of {spec['kind']}, expected one of {self.kind}")
-            arguments = {k: _built(v) for k, v in spec.items() if k not in ("name", "kind")}
-        else:
-            raise ConfigError(f"{self.kind}: expected a name or a mapping with a 'name', got {spec!r}")
-        return self.get(name)(**{**arguments, **kwargs})
+        """An object from a name or ``{"name": …, **arguments}``; ``kwargs`` win over the arguments.
+
+        Raises:
+            RegistryError: The name leads to nothing, to several things, or to a module that cannot be imported.
+            ConfigError: It is no configuration of this kind, or the component has an argument called ``name`` or ``kind``.
+        """
+        return configuration.build(self, spec, kwargs)
 
     def describe(self, name: str) -> Component:
         """What the index knows of a component; imports nothing.
@@ -82,16 +79,12 @@ class Registry(Generic[T]):
     def to_config(self, obj: T) -> dict[str, Any]:
         """``{"name": …, **arguments}`` from which :meth:`build` makes the same object.
 
+        The name is ``"provider:name"`` exactly where the plain one leads to somebody else's component.
+
         Raises:
-            ConfigError: The object is not of a registered class, or an argument cannot be written as JSON.
+            ConfigError: Nobody registered its class or noted its arguments, or an argument cannot be written; its place is named.
         """
-        if not isinstance(obj, Configurable):
-            raise ConfigError(f"{self.kind}: {type(obj).__name__} does not derive from Configurable, so it has no configuration")
-        source = obj.variant or type(obj)
-        defaults = dict(obj.variant.defaults) if obj.variant else {}
-        arguments = {k: v for k, v in obj.arguments.items() if k not in defaults or v != defaults[k]}
-        name = self._name_of(source, type(obj))
-        return {"name": name} | {k: _plain(v, f"{name}.{k}") for k, v in arguments.items()}
+        return configuration.to_config(self, obj)
 
     def names(self, pattern: str = "*", *, provider: str | None = None) -> list[str]:
         """Sorted names, without importing anything."""
@@ -192,27 +185,6 @@ class Registry(Generic[T]):
                 f"import: {type(error).__name__}: {error}. Other components are unaffected; `ecg plugins list` shows them."
             ) from error
 
-    def _name_of(self, source: Any, cls: type) -> str:
-        for display, registered, _ in self._local.values():
-            if registered == source:
-                return display
-        for component in get_index().components(self.kind):
-            module, _, path = component.target.partition(":")
-            loaded = sys.modules.get(module)
-            if loaded is not None and attribute(loaded, path, None) == source:
-                found = self._resolve_quietly(component.name)
-                return component.name if found == component else component.qualified
-        raise ConfigError(
-            f"{self.kind}: {cls.__module__}.{cls.__qualname__} is not registered, so a configuration cannot name it; "
-            f"add an entry point or decorate it with register_{singular(self.kind)}"
-        )
-
-    def _resolve_quietly(self, name: str) -> Any:
-        try:
-            return self._resolve(name)
-        except AmbiguousComponentError:
-            return None
-
 
 def registry_of(kind: str) -> Registry[Any]:
     """The registry of a kind.
@@ -229,47 +201,3 @@ def registry_of(kind: str) -> Registry[Any]:
 def _identity(cls: Any) -> str:
     cls = cls.cls if isinstance(cls, Variant) else cls
     return f"{cls.__module__}:{cls.__qualname__}"
-
-
-def _plain(value: Any, where: str) -> Any:
-    """A value as JSON holds it; nested components become ``{"kind": …, "name": …, …}``."""
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    # NumPy's numbers are numbers here and plain ones in the configuration.
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    if isinstance(value, numbers.Real):
-        return float(value)
-    if isinstance(value, Configurable):
-        kind = _kind_of(value, where)
-        return {"kind": kind} | registry_of(kind).to_config(value)
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v, f"{where}.{k}") for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v, f"{where}[{i}]") for i, v in enumerate(value)]
-    raise ConfigError(
-        f"{where}: {type(value).__name__} cannot be written to a configuration; pass numbers, strings, lists or components"
-    )
-
-
-def _kind_of(value: Configurable, where: str) -> str:
-    for kind, registry in Registry._all.items():
-        try:
-            registry._name_of(value.variant or type(value), type(value))
-        except ConfigError:
-            continue
-        return kind
-    raise ConfigError(f"{where}: {type(value).__name__} is not a registered component, so a configuration cannot name it")
-
-
-def _built(value: Any) -> Any:
-    """The inverse of :func:`_plain`."""
-    if isinstance(value, Mapping) and "kind" in value and "name" in value:
-        if value["kind"] == "commands":  # building is calling, and a command does things
-            raise ConfigError(f"a configuration cannot name a command, got '{value['name']}'; it names components only")
-        return registry_of(value["kind"]).build(value)
-    if isinstance(value, Mapping):
-        return {k: _built(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_built(v) for v in value]
-    return value

@@ -5,8 +5,9 @@ A card names registered components and never an import path; reading one cannot 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from ecg_core.contracts.compose import Compose
 from ecg_core.contracts.lazy import materialize
 from ecg_core.data.files import read_json, sha256, write_atomic, write_json
 from ecg_core.data.store import Store
-from ecg_core.discovery.kinds import KINDS
+from ecg_core.discovery.configuration import check_kinds
+from ecg_core.discovery.provenance import check_entries, current, provenance
 from ecg_core.discovery.registry import registry_of
-from ecg_core.errors import CheckpointError, RunError, UnknownComponentError
+from ecg_core.errors import CheckpointError, ECGError, RegistryError, RunError
 from ecg_core.run.checkpoint import load_tensors, load_weights, save_tensors
 
 __all__ = ["Card", "SignalContract", "load_card", "save_model"]
@@ -38,6 +40,7 @@ class SignalContract:
         samples: Length of a window.
         pipeline: Transforms a recording goes through first.
         unit: Always mV.
+        provenance: Who shipped the transforms.
     """
 
     fs: float
@@ -45,11 +48,12 @@ class SignalContract:
     samples: int
     pipeline: tuple[Mapping[str, Any], ...]
     unit: str = "mV"
+    provenance: tuple[Mapping[str, str], ...] = ()
 
     @classmethod
     def of(cls, store: Store) -> SignalContract:
         """The contract of what was trained on this store."""
-        return cls(store.fs, store.leads, store.n_samples, tuple(store.pipeline))
+        return cls(store.fs, store.leads, store.n_samples, tuple(store.pipeline), provenance=tuple(_shippers(store.pipeline)))
 
     def check(self, store: Store, who: Path) -> None:
         """One clear error for a store whose signal a model was not trained on.
@@ -70,8 +74,16 @@ class SignalContract:
             )
 
     def chain(self) -> Compose:
-        """The pipeline, built."""
-        return Compose.from_config([dict(t) for t in self.pipeline])
+        """The pipeline, built.
+
+        Raises:
+            UnknownComponentError: The package that ships a transform is not installed; the install line is given.
+        """
+        return self._chain
+
+    @cached_property
+    def _chain(self) -> Compose:
+        return Compose.from_config([current("transforms", t, self.provenance, "the preprocessing") for t in self.pipeline])
 
     @property
     def seconds(self) -> float:
@@ -108,19 +120,29 @@ class Card:
         """The module with its weights, in evaluation mode. The initial weights it never keeps take no random numbers.
 
         Raises:
-            CheckpointError: The weights are damaged or do not fit.
+            CheckpointError: The weights are damaged or do not fit, or a component refuses its configuration.
             UnknownComponentError: The package that ships a component is not installed; the install line is given.
         """
+        config = current(self.kind, self.config, self.facts["provenance"], str(self.path))
         try:
             with torch.random.fork_rng(devices=[]):
-                module: nn.Module = registry_of(self.kind).build(self.config)
-        except UnknownComponentError as error:
-            raise UnknownComponentError(_install_line(self.facts["provenance"]) or str(error)) from error
+                module: nn.Module = registry_of(self.kind).build(config)
+        except ECGError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{self.path} cannot be built here ({type(error).__name__}: {error}); {self._of_then()}"
+            ) from error
         materialize(module, torch.zeros(2, len(self.signal.leads), self.signal.samples))
         weights = self.facts["weights"]
         tensors = load_tensors(self.path.parent / weights["file"], expected=weights["sha256"])
         load_weights(module, tensors, str(self.path))
         return module.eval()
+
+    def _of_then(self) -> str:
+        """How to get the packages it was saved with."""
+        shipped = {e["provider"]: e["version"] for e in self.facts["provenance"] if e["version"]}
+        return "it was saved with " + ", ".join(f"{provider} {version}" for provider, version in shipped.items())
 
 
 def save_model(folder: Path, name: str, module: nn.Module, *, kind: str, signal: SignalContract, **facts: Any) -> Path:
@@ -135,7 +157,7 @@ def save_model(folder: Path, name: str, module: nn.Module, *, kind: str, signal:
             "schema": SCHEMA,
             "kind": kind,
             "config": config,
-            "provenance": _provenance(kind, config),
+            "provenance": list({(e["kind"], e["name"]): e for e in (*provenance(kind, config), *signal.provenance)}.values()),
             "versions": {"ecg-core": __version__, "torch": torch.__version__},
             "signal": signal.to_dict(),
             **facts,
@@ -160,10 +182,14 @@ def load_card(path: Path) -> Card:
         if facts["schema"] != SCHEMA:
             raise CheckpointError(f"{path} has schema {facts['schema']!r}, this version reads {SCHEMA}; update ecg-core")
         s = facts["signal"]
-        signal = SignalContract(float(s["fs"]), tuple(s["leads"]), int(s["samples"]), tuple(s["pipeline"]), s["unit"])
-        _check_kinds([{"kind": facts["kind"], **facts["config"]}, s["pipeline"]])
-        if Path(facts["weights"]["file"]).name != facts["weights"]["file"] or not isinstance(facts["provenance"], list):
-            raise ValueError("its weights lie beside it, and its provenance is a list")
+        check_entries(facts["provenance"])
+        shipped = tuple(e for e in facts["provenance"] if e["kind"] == "transforms")
+        signal = SignalContract(float(s["fs"]), tuple(s["leads"]), int(s["samples"]), tuple(s["pipeline"]), s["unit"], shipped)
+        check_kinds([{"kind": facts["kind"], **facts["config"]}, s["pipeline"]])
+        if Path(facts["weights"]["file"]).name != facts["weights"]["file"]:
+            raise ValueError("its weights lie beside it")
+        if not isinstance(facts["config"]["name"], str) or not all(isinstance(t, Mapping) for t in s["pipeline"]):
+            raise ValueError("its configurations are mappings with a name")
         return Card(path, facts["kind"], facts["config"], signal, facts)
     except CheckpointError:
         raise
@@ -171,50 +197,12 @@ def load_card(path: Path) -> Card:
         raise CheckpointError(f"{path} is not a model card ({type(error).__name__}: {error})") from None
 
 
-def _check_kinds(value: Any) -> None:
-    """Building a component runs its constructor, which makes an object; calling a command would do what the command does."""
-    if isinstance(value, Mapping):
-        kind = value.get("kind", "models")
-        if kind == "commands" or kind not in KINDS:
-            raise ValueError(f"it names a component of kind {kind!r}")
-    if isinstance(value, (Mapping, list)):
-        for inner in value.values() if isinstance(value, Mapping) else value:
-            _check_kinds(inner)
-
-
-def _provenance(kind: str, config: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Who shipped each component of a configuration."""
-    component = registry_of(kind).describe(config["name"])
-    found = [
-        {
-            "kind": kind,
-            "name": config["name"],
-            "provider": component.provider,
-            "version": component.version,
-            "target": component.target,
-        }
-    ]
-    values: list[Any] = list(config.values())
-    while values:
-        value = values.pop()
-        if isinstance(value, Mapping) and "kind" in value and "name" in value:
-            found += _provenance(value["kind"], value)
-        elif isinstance(value, Mapping):
-            values += value.values()
-        elif isinstance(value, Sequence) and not isinstance(value, str):
-            values += value
-    return found
-
-
-def _install_line(provenance: Sequence[Mapping[str, str]]) -> str:
-    for part in provenance:
-        if part["name"] not in registry_of(part["kind"]):
-            provider, version = part["provider"], part["version"]
-            if provider == "this process":
-                return (
-                    f"the {part['kind']} component '{part['name']}' was registered by {part['target']}; import that module first"
-                )
-            major, minor = (version.split(".") + ["0"])[:2]
-            wanted = f">={major}.{minor},<{major}.{int(minor) + 1}" if minor.isdigit() else f"=={version}"
-            return f"built with {provider} {version}, which is not installed: pip install '{provider}{wanted}'"
-    return ""
+def _shippers(pipeline: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
+    """Who ships the transforms of a pipeline, each once; a store can be used where one of them is not installed."""
+    found: dict[str, dict[str, str]] = {}
+    for transform in pipeline:
+        try:
+            found |= {entry["name"]: entry for entry in provenance("transforms", transform)}
+        except RegistryError:
+            continue
+    yield from found.values()

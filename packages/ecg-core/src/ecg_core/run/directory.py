@@ -6,7 +6,7 @@ import platform
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,10 +18,11 @@ from ecg_core import __version__
 from ecg_core.data.files import checked_output, read_json, write_json
 from ecg_core.data.splits import SPLITS
 from ecg_core.data.store import Store
-from ecg_core.errors import OutputExistsError, RunError
+from ecg_core.discovery.provenance import check_entries, current
+from ecg_core.errors import ECGError, OutputExistsError, RunError
 from ecg_core.run.settings import Settings
 
-__all__ = ["RunDirectory"]
+__all__ = ["RunDirectory", "check_packages"]
 
 _SCHEMA = 1
 _NEEDED = ("schema", "kind", "config", "settings", "data")
@@ -31,6 +32,10 @@ _WRITTEN = (
     "run.json", "metrics.jsonl", "backbone.json", "backbone.safetensors", "model.json", "model.safetensors", "report.html",
     *(f"{name}-{split}.{suffix}" for name, suffix in (("evaluation", "json"), ("predictions", "csv")) for split in SPLITS),
 )  # fmt: skip
+
+
+# Of which kind the component is that a run of each kind trains.
+_LEARNERS = {"pretrain": "ssl", "finetune": "models"}
 
 
 class RunDirectory:
@@ -71,6 +76,7 @@ class RunDirectory:
         store: Store,
         force: bool,
         resume: bool,
+        provenance: Sequence[Mapping[str, str]] = (),
         **facts: Any,
     ) -> RunDirectory:
         """Begin a run, or find the one to go on with.
@@ -90,12 +96,15 @@ class RunDirectory:
             "config": dict(config),
             "settings": settings.to_dict(),
             "data": {"path": str(store.path), "fingerprint": store.fingerprint},
+            "provenance": [dict(entry) for entry in provenance],
             **facts,
         }
         if resume and (path / "run.json").is_file():
             found = cls(path)
             for word in ("kind", "config", "settings", *facts):
                 before, now = _normal(found.facts.get(word)), _normal(wanted[word])
+                if before != now and word == "config":  # a newer version of a package may spell the same differently
+                    before = _normal(found.current_config())
                 if before != now:
                     raise RunError(
                         f"{path} was started with another {word} ({_difference(before, now)}); "
@@ -125,6 +134,21 @@ class RunDirectory:
             raise RunError(f"{self.path} holds no trained model yet; finish it with --resume")
         return path
 
+    def current_config(self) -> dict[str, Any]:
+        """The configuration of what is trained, in the words of the packages that are installed now.
+
+        Raises:
+            UnknownComponentError: A package it needs is not installed; the install line is given.
+        """
+        entries = self.facts.get("provenance", [])
+        try:
+            check_entries(entries)
+            return current(_LEARNERS[self.kind], self.facts["config"], entries, str(self.path / "run.json"))
+        except (ValueError, KeyError) as error:
+            if isinstance(error, ECGError):
+                raise
+            raise RunError(f"{self.path / 'run.json'} is damaged ({error}); train again with --force") from None
+
     def finish(self, **facts: Any) -> None:
         """Record how the run ended."""
         self.facts |= {"finished": True, **facts}
@@ -133,6 +157,16 @@ class RunDirectory:
     def __repr__(self) -> str:
         done = "finished" if self.facts.get("finished") else "unfinished"
         return f"RunDirectory({str(self.path)!r}, {self.kind}, {done})"
+
+
+def check_packages(path: Path, *, resume: bool) -> None:
+    """Before anything of a run that is to go on is built: are the packages there that it was started with?
+
+    Raises:
+        UnknownComponentError: One is not; the install line is given.
+    """
+    if resume and (path / "run.json").is_file():
+        RunDirectory(path).current_config()
 
 
 def _normal(value: Any) -> Any:

@@ -14,12 +14,13 @@ from ecg_core.contracts.lazy import materialize
 from ecg_core.contracts.recipe import Recipe
 from ecg_core.contracts.task import Task
 from ecg_core.data.store import Store
+from ecg_core.discovery.provenance import provenance
 from ecg_core.discovery.registries import BACKBONES, HEADS, MODELS
 from ecg_core.errors import ConfigError, DataError, RunError
 from ecg_core.evaluation.metrics import auroc, macro
 from ecg_core.run.card import SignalContract, load_card, save_model
 from ecg_core.run.classification import ClassificationTask
-from ecg_core.run.directory import RunDirectory
+from ecg_core.run.directory import RunDirectory, check_packages
 from ecg_core.run.order import Batches, store_batches
 from ecg_core.run.probe import FrozenProbe
 from ecg_core.run.run import Run
@@ -91,6 +92,7 @@ def finetune(
         raise ConfigError(f"mode must be one of {', '.join(_RECIPES)}, got {mode!r}")
     if mode == "linear" and augment:
         raise ConfigError("mode=linear runs the frozen backbone once, so it takes no augment; use mode=full")
+    check_packages(Path(out), resume=resume and not force)
     store = data if isinstance(data, Store) else Store(data)
     train, val = store.indices("train", target=target), store.indices("val", target=target)
     classes = store.classes(target)
@@ -108,14 +110,16 @@ def finetune(
     head = head or {"name": "linear", "normalise": mode == "linear"}
     task = build_task(store, source, backbone, head, classes, problem, augment, seed=seed).to(settings.device)
     signal = SignalContract.of(store)
+    config = MODELS.to_config(task)
     run = RunDirectory.create(
         Path(out),
         kind="finetune",
-        config=MODELS.to_config(task),
+        config=config,
         settings=settings,
         store=store,
         force=force,
         resume=resume,
+        provenance=provenance("models", config),
         target=target,
         mode=mode,
         source=None if source is None else str(source),

@@ -66,6 +66,7 @@ def predict(
         if Path(out).suffix == ".parquet":  # said now, not when the work is done
             need_pyarrow()
     task, signal = load_task(run)
+    signal.chain()  # a package it needs is missing for all recordings, not for each
     rows, rejects = [], []
     for number, total, path, record in _records(Path(source), reader):
         if progress is not None:

@@ -13,9 +13,10 @@ from ecg_core.contracts.backbone import Backbone
 from ecg_core.contracts.lazy import materialize
 from ecg_core.contracts.ssl import SSLMethod
 from ecg_core.data.store import Store
+from ecg_core.discovery.provenance import provenance
 from ecg_core.discovery.registries import BACKBONES, SSL
 from ecg_core.run.card import SignalContract, save_model
-from ecg_core.run.directory import RunDirectory
+from ecg_core.run.directory import RunDirectory, check_packages
 from ecg_core.run.order import store_batches
 from ecg_core.run.run import Run
 from ecg_core.run.settings import Settings
@@ -59,6 +60,7 @@ def pretrain(
     Returns:
         The run directory; ``backbone.json`` and ``backbone.safetensors`` in it are the product.
     """
+    check_packages(Path(out), resume=resume and not force)
     store = data if isinstance(data, Store) else Store(data)
     learner = build_method(method, backbone, in_leads=len(store.leads), seed=seed)
     settings = Settings.from_recipe(
@@ -78,12 +80,20 @@ def pretrain(
     materialize(learner, batches.get(0, 0).to("cpu"), call=learner.loss, seed=seed)
     learner.to(settings.device)
     signal = SignalContract.of(store)
+    config = SSL.to_config(learner)
     run = RunDirectory.create(
-        Path(out), kind="pretrain", config=SSL.to_config(learner), settings=settings, store=store, force=force, resume=resume
+        Path(out),
+        kind="pretrain",
+        config=config,
+        settings=settings,
+        store=store,
+        force=force,
+        resume=resume,
+        provenance=provenance("ssl", config),
     )
 
     def save() -> None:
-        save_model(run.path, "backbone", learner.backbone, kind="backbones", signal=signal, method=SSL.to_config(learner)["name"])
+        save_model(run.path, "backbone", learner.backbone, kind="backbones", signal=signal, method=config["name"])
 
     def validate() -> Mapping[str, float]:
         # The same masks and views at every epoch, so that the numbers can be compared.
@@ -98,7 +108,7 @@ def pretrain(
         settings,
         validate=validate if len(val) > 1 else None,
         on_best=save,
-        title=f"pretrain {SSL.to_config(learner)['name']}",
+        title=f"pretrain {config['name']}",
     )
     end = training.fit(resume=resume)
     run.finish(steps=end["step"], epochs=end["epoch"], windows=len(train))

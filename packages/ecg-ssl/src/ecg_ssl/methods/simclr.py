@@ -62,6 +62,15 @@ class SimCLR(BaseContrastiveLearner):
         super().__init__(backbone, augment=[*crop, *augment], projector=projector)
         self.temperature = temperature
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The views as built, so that a configuration says which package ships each of them."""
+        given = super().arguments
+        if "augment" in given:
+            transforms = self.augment.transforms
+            given["augment"] = list(transforms[len(transforms) - len(given["augment"]) :])  # without the crop in front
+        return given
+
     # Adam, as on ECGs (Mehari and Strodthoff 2022); the large-batch LARS schedule of the first paper is for images.
     recipe = Recipe(lr=1e-3, lr_batch=0, weight_decay=1e-4, warmup=0.1)
 
