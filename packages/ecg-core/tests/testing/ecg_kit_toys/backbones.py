@@ -65,7 +65,7 @@ class Loose(Plain):
         super().__init__(in_leads, width=width)
 
 
-@breaks("constructor_leaves_the_words_of_configurations_free", "has a word of configurations")
+@breaks("constructor_leaves_the_words_of_configurations_free", "has a word of configurations", EVERYTHING)
 class Named(Plain):
     __doc__ = Plain.__doc__ + "\n    name: taken"
 

@@ -60,7 +60,7 @@ class Loose(Linear):
         super().__init__(classes)
 
 
-@breaks("constructor_leaves_the_words_of_configurations_free", "has a word of configurations")
+@breaks("constructor_leaves_the_words_of_configurations_free", "has a word of configurations", EVERYTHING)
 class Named(Linear):
     __doc__ = Linear.__doc__ + "kind"
 

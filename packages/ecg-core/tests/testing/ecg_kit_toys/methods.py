@@ -190,7 +190,7 @@ class LoosePairs(Pairs):
         super().__init__(backbone, temperature=temperature)
 
 
-@breaks("constructor_leaves_the_words_of_configurations_free", "has a word of configurations")
+@breaks("constructor_leaves_the_words_of_configurations_free", "has a word of configurations", EVERYTHING)
 class NamedPairs(Pairs):
     __doc__ = Pairs.__doc__ + "name"
 

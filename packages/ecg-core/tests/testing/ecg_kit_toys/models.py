@@ -65,7 +65,7 @@ class LooseLabels(Labels):
         super().__init__(backbone, head, classes=classes)
 
 
-@breaks("constructor_leaves_the_words_of_configurations_free", "has a word of configurations")
+@breaks("constructor_leaves_the_words_of_configurations_free", "has a word of configurations", EVERYTHING)
 class NamedLabels(Labels):
     __doc__ = Labels.__doc__ + "name"
 

@@ -110,7 +110,7 @@ class Loose(Arrays):
         super().__init__(strict=strict)
 
 
-@breaks("constructor_leaves_the_words_of_configurations_free", "has a word of configurations")
+@breaks("constructor_leaves_the_words_of_configurations_free", "has a word of configurations", EVERYTHING)
 class Named(Arrays):
     __doc__ = Arrays.__doc__ + "name"
 
@@ -152,7 +152,7 @@ class Loses(Arrays):
     __doc__ = Arrays.__doc__
 
     def __setstate__(self, state):
-        self.__dict__ = {**state, "_constructor_arguments": {"strict": False}}
+        self.__dict__ = Arrays(strict=False).__dict__
 
 
 @breaks("scan_lists_every_recording", "scan lists ['a', 'b']", EVERYTHING)

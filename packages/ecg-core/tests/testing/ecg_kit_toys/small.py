@@ -173,7 +173,7 @@ class LooseRamp(Ramp):
         super().__init__(warmup=warmup)
 
 
-@broken("schedulers", "constructor_leaves_the_words_of_configurations_free", "has a word of configurations")
+@broken("schedulers", "constructor_leaves_the_words_of_configurations_free", "has a word of configurations", EVERYTHING)
 class NamedRamp(Ramp):
     __doc__ = Ramp.__doc__ + "name"
 
@@ -275,7 +275,7 @@ class LooseGate(Gate):
         super().__init__(channels)
 
 
-@broken("attention", "constructor_leaves_the_words_of_configurations_free", "has a word of configurations")
+@broken("attention", "constructor_leaves_the_words_of_configurations_free", "has a word of configurations", EVERYTHING)
 class NamedGate(Gate):
     __doc__ = Gate.__doc__ + "name"
 

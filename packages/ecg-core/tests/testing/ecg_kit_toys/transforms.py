@@ -114,7 +114,7 @@ class Loose(Gain):
         super().__init__(factor=factor)
 
 
-@breaks("constructor_leaves_the_words_of_configurations_free", "has a word of configurations")
+@breaks("constructor_leaves_the_words_of_configurations_free", "has a word of configurations", EVERYTHING)
 class Named(Gain):
     __doc__ = Gain.__doc__ + "name"
 
