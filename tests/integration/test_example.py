@@ -16,7 +16,6 @@ import pytest
 from ecg_core.templates.kinds import KINDS
 from ecg_core.templates.names import Names
 from ecg_core.templates.package_files import package_files
-from ecg_core.testing import kit
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ecg-tcn"
 ECG = ("-m", "ecg_core")
@@ -54,7 +53,6 @@ def test_it_is_listed_and_the_check_finds_nothing(tcn) -> None:
     tcn(*ECG, "plugins", "check", "ecg-tcn")
 
 
-@pytest.mark.skipif(not hasattr(kit, "run_conformance"), reason="this contract kit does not know every kind yet")
 def test_it_passes_its_own_conformance_test(tcn) -> None:
     done = tcn("-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=EXAMPLE)
     assert " passed" in done.stdout

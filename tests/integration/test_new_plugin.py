@@ -10,7 +10,6 @@ from typing import NamedTuple
 import pytest
 
 from ecg_core.data.leads import STANDARD_12
-from ecg_core.testing import kit
 from ecg_core.testing.toy import toy_signal
 
 KINDS = ("backbone", "ssl", "transform", "reader", "model", "command")
@@ -50,7 +49,6 @@ def test_the_check_finds_nothing_wrong_with_them(stranger) -> None:
     assert stranger("plugins", "check", *(f"my-{kind}" for kind in KINDS))
 
 
-@pytest.mark.skipif(not hasattr(kit, "run_conformance"), reason="this contract kit does not know every kind yet")
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_passes_its_own_conformance_test(python, strangers: Strangers, kind: str) -> None:
     done = python(strangers.site, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=strangers.sources / f"my-{kind}")

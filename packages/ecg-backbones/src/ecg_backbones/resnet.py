@@ -13,6 +13,7 @@ scale of Ribeiro's 17 samples at 400 Hz. The features of ``resnet18`` see 1291 s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -106,6 +107,11 @@ class ResNet(Backbone):
             for block in self.modules():
                 if isinstance(block, BasicBlock):
                     nn.init.zeros_(block.norm2.weight)
+
+    @classmethod
+    def conformance_params(cls) -> dict[str, Any]:
+        """What the contract kit may rely on."""
+        return {"leads": 3, "samples": 300, "refused": [{"kernel_size": 4}, {"widths": (8, 16), "depths": (1,)}]}
 
     @property
     def in_leads(self) -> int | None:  # type: ignore[override]

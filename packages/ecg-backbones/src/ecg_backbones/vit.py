@@ -10,6 +10,8 @@ any number of patches instead of being stored.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
@@ -139,6 +141,11 @@ class ViT(TokenBackbone):
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
+
+    @classmethod
+    def conformance_params(cls) -> dict[str, Any]:
+        """The smallest sensible example, for the contract kit: each size by two blocks."""
+        return {"arguments": {"depth": 2}, "leads": 3, "samples": 300, "refused": [{"width": 7}]}
 
     @property
     def in_leads(self) -> int | None:  # type: ignore[override]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from ecg_core.contracts.head import Head
@@ -33,6 +35,11 @@ class LinearHead(Head):
         self.norm = nn.LazyBatchNorm1d(affine=False) if normalise else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.LazyLinear(classes)
+
+    @classmethod
+    def conformance_params(cls) -> dict[str, Any]:
+        """What the contract kit may rely on."""
+        return {"arguments": {"normalise": True}, "refused": [{"classes": 0}]}
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits, ``(batch, classes)``."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from ecg_core.contracts.head import Head
@@ -36,6 +38,11 @@ class MLPHead(Head):
         self.activation = nn.GELU()
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(hidden, classes)
+
+    @classmethod
+    def conformance_params(cls) -> dict[str, Any]:
+        """What the contract kit may rely on."""
+        return {"arguments": {"hidden": 16}, "refused": [{"classes": 0}, {"classes": 3, "hidden": 0}]}
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits, ``(batch, classes)``."""

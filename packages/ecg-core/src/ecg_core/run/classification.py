@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -50,6 +50,18 @@ class ClassificationTask(Task):
         self.classes = tuple(classes)
         self.problem = problem
         self.augment = augment
+
+    @classmethod
+    def conformance_params(cls) -> dict[str, Any]:
+        """The smallest sensible example, for the contract kit."""
+        backbone = {"kind": "backbones", "name": "resnet18", "in_leads": 3, "widths": (8, 16), "depths": (1, 1)}
+        head = {"kind": "heads", "name": "linear", "classes": 3}
+        return {
+            "arguments": {"backbone": backbone, "head": head, "classes": ["NORM", "AFIB", "CLBBB"]},
+            "leads": 3,
+            "samples": 200,
+            "refused": [{"classes": ["NORM", "AFIB"]}, {"problem": "ordinal"}],
+        }
 
     def criterion(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Mean cross-entropy in fp32, whatever autocast says."""

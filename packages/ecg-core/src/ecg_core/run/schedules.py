@@ -28,7 +28,11 @@ class WarmupCosine(Configurable):
 
 
 class Constant(Configurable):
-    """Linear rise, then the peak rate to the end."""
+    """Linear rise, then the peak rate to the end.
+
+    Args:
+        warmup: Share of all steps in which the rate rises.
+    """
 
     def __init__(self, *, warmup: float = 0.0) -> None:
         self.warmup = warmup

@@ -9,18 +9,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ecg_core.testing.kit import Example, check_names, conformance
+    from ecg_core.testing.checks import CheckFailed, NotApplicable, check_names
+    from ecg_core.testing.example import Example
+    from ecg_core.testing.kit import conformance
+    from ecg_core.testing.outcome import Outcome, run_conformance
     from ecg_core.testing.toy import toy_batch, toy_signal
 
 _WHERE = {
-    "Example": "kit",
-    "check_names": "kit",
+    "CheckFailed": "checks",
+    "Example": "example",
+    "NotApplicable": "checks",
+    "Outcome": "outcome",
+    "check_names": "checks",
     "conformance": "kit",
+    "run_conformance": "outcome",
     "toy_batch": "toy",
     "toy_signal": "toy",
 }
 
-__all__ = ["Example", "check_names", "conformance", "toy_batch", "toy_signal"]
+__all__ = [
+    "CheckFailed", "Example", "NotApplicable", "Outcome", "check_names", "conformance", "run_conformance", "toy_batch",
+    "toy_signal",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

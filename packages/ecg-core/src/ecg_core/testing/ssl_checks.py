@@ -1,188 +1,163 @@
-"""What every self-supervised method must satisfy."""
+"""What every self-supervised method must satisfy: a loss of any backbone that teaches it something."""
 
 from __future__ import annotations
 
-import copy
-import json
 from dataclasses import replace
 
 import torch
 
-from ecg_core.contracts.backbone import Backbone
-from ecg_core.contracts.lazy import is_materialized, materialize
 from ecg_core.contracts.losses import Losses
 from ecg_core.contracts.ssl import SSLMethod
-from ecg_core.data.batch import Batch
-from ecg_core.discovery.registries import BACKBONES, SSL
-from ecg_core.run.checkpoint import load_tensors, save_tensors
-from ecg_core.testing.kit import Example, check, signature_is_closed
+from ecg_core.testing.checks import CheckFailed, applies, check, refuses, require
+from ecg_core.testing.example import Example
 from ecg_core.testing.toy import toy_batch
-
-
-def _backbones(example: Example) -> list[dict[str, object]]:
-    """Small configurations the method is run with; its author states them as ``backbones`` in ``conformance_params``."""
-    stated = example.arguments.get("backbones")
-    assert isinstance(stated, (list, tuple)), "conformance_params() must state backbones=[config, config]"
-    return [dict(config) for config in stated]
-
-
-def _built(example: Example, number: int = 0, *, seed: int = 0) -> SSLMethod:
-    arguments = {k: v for k, v in example.arguments.items() if k != "backbones"}
-    torch.manual_seed(seed)
-    backbone = BACKBONES.build(_backbones(example)[number], in_leads=example.leads)
-    method: SSLMethod = SSL.build(example.component.qualified, backbone=backbone, **arguments)
-    return materialize(method, _batch(example), call=method.loss)
-
-
-def _batch(example: Example, *, seed: int = 0, records: int = 8) -> Batch:
-    return toy_batch(records, example.leads, example.samples, fs=example.fs, seed=seed)
+from ecg_core.testing.toy_methods import batch_of, built_method, train
+from ecg_core.testing.toy_models import gradient_problems, require_equal
 
 
 @check("ssl")
 def derives_from_ssl_method(example: Example) -> None:
-    assert isinstance(_built(example), SSLMethod)
-
-
-@check("ssl")
-def constructor_takes_no_unknown_words(example: Example) -> None:
-    assert signature_is_closed(type(_built(example)).__init__)
+    """It is an ``ecg_core`` SSLMethod."""
+    built = built_method(example)
+    require(isinstance(built, SSLMethod), f"{type(built).__name__} does not derive from ecg_core.SSLMethod")
 
 
 @check("ssl")
 def runs_with_two_different_backbones(example: Example) -> None:
-    assert len(_backbones(example)) >= 2
-    for number in range(len(_backbones(example))):
-        assert torch.isfinite(_built(example, number).loss(_batch(example)).total)
+    """It gives a finite loss with each of two or more backbones that its author states."""
+    require(len(example.backbones) >= 2, "conformance_params() must state backbones=[configuration, configuration], at least two")
+    for number, config in enumerate(example.backbones):
+        total = built_method(example, number).loss(batch_of(example)).total
+        require(torch.isfinite(total), f"with the backbone {dict(config)} the loss is {float(total.detach())}")
 
 
 @check("ssl")
 def loss_is_a_finite_scalar_with_gradient(example: Example) -> None:
-    losses = _built(example).loss(_batch(example))
-    assert isinstance(losses, Losses)
-    assert losses.total.ndim == 0
-    assert losses.total.requires_grad
-    assert all(not value.requires_grad for value in losses.logs.values())
+    """``loss(batch)`` is a :class:`Losses` with a finite scalar that has a gradient, and detached logs."""
+    losses = built_method(example).loss(batch_of(example))
+    require(isinstance(losses, Losses), f"loss gives a {type(losses).__name__} instead of Losses(total, logs)")
+    require(losses.total.ndim == 0, f"the total is of shape {tuple(losses.total.shape)} instead of a scalar")
+    require(torch.isfinite(losses.total), f"the total is {float(losses.total.detach())}")
+    require(losses.total.requires_grad, "the total has no gradient")
+    kept = [name for name, value in losses.logs.items() if value.requires_grad]
+    require(not kept, f"the logs {', '.join(kept)} keep the graph alive; compute them under torch.no_grad()")
+
+
+@check("ssl")
+def logs_are_finite_scalars(example: Example) -> None:
+    """Every log is one finite number."""
+    logs = built_method(example).loss(batch_of(example)).logs
+    applies(logs, "it logs nothing beside the loss")
+    wrong = [name for name, value in logs.items() if value.ndim or not bool(torch.isfinite(value))]
+    require(not wrong, f"not one finite number: {', '.join(wrong)}")
 
 
 @check("ssl")
 def loss_falls_on_one_batch(example: Example) -> None:
-    method = _built(example).train()
-    optimizer = torch.optim.AdamW(method.parameters(), lr=2e-3)
-    seen = []
-    for _ in range(25):
-        loss = method.loss(_batch(example)).total
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        method.after_step()
-        seen.append(float(loss.detach()))
-    assert seen[-1] < seen[0], f"the loss went from {seen[0]:.4f} to {seen[-1]:.4f}"
+    """25 steps of AdamW on one batch lower its loss."""
+    seen = train(built_method(example), example)
+    require(seen[-1] < seen[0], f"the loss went from {seen[0]:.4f} to {seen[-1]:.4f} in 25 steps on one batch")
 
 
 @check("ssl")
-def every_backbone_parameter_learns(example: Example) -> None:
-    method = _built(example).train()
-    method.loss(_batch(example)).total.backward()
-    silent = [n for n, p in method.backbone.named_parameters() if p.requires_grad and p.grad is None]
-    assert not silent, f"no gradient reaches {silent}"
+def features_do_not_collapse(example: Example) -> None:
+    """After 25 steps the pooled features still tell windows apart: their spread is at least 1 % of their size."""
+    method = built_method(example)
+    train(method, example)
+    with torch.no_grad():
+        backbone = method.backbone.eval()
+        pooled = backbone.pool(backbone.forward_features(batch_of(example).signal)).double()
+    spread, size = float(pooled.std(dim=0).square().mean().sqrt()), float(pooled.square().mean().sqrt())
+    require(size > 0, "after 25 steps every feature is zero")
+    require(spread > 0.01 * size, f"after 25 steps all windows look alike: the features spread by {spread:.2g} of {size:.2g}")
 
 
 @check("ssl")
-def loss_is_a_pure_function_of_weights_batch_seed_and_epoch(example: Example) -> None:
-    method = _built(example).train()
-    batch = _batch(example)
-    fresh = copy.deepcopy(method)
-    torch.manual_seed(1)
-    first = method.loss(batch).total
-    torch.manual_seed(2)
-    assert torch.equal(first, fresh.loss(batch).total)
-    assert not torch.equal(first, copy.deepcopy(fresh).loss(replace(batch, epoch=1)).total)
+def every_trained_parameter_gets_a_finite_gradient(example: Example) -> None:
+    """Every parameter that asks for a gradient gets one from the loss; a frozen copy sets ``requires_grad=False``."""
+    method = built_method(example).train()
+    method.loss(batch_of(example)).total.backward()
+    problems = gradient_problems(method)
+    require(not problems, "; ".join(problems))
 
 
 @check("ssl")
-def backbone_is_a_plain_backbone_that_loads_by_itself(example: Example) -> None:
-    method = _built(example)
-    assert isinstance(method.backbone, Backbone)
-    other = BACKBONES.build(BACKBONES.to_config(method.backbone))
-    other.load_state_dict(method.backbone.state_dict())
-    x = _batch(example).signal
-    assert torch.equal(other.eval()(x), method.backbone.eval()(x))
-
-
-@check("ssl")
-def nothing_lazy_is_left_and_copies_agree(example: Example) -> None:
-    method = _built(example)
-    assert is_materialized(method)
-    twin = copy.deepcopy(method)
-    assert torch.equal(twin.loss(_batch(example)).total, method.loss(_batch(example)).total)
-
-
-@check("ssl")
-def state_resumes_bit_for_bit(example: Example) -> None:
-    method = _built(example).train()
-    for seed in range(2):
-        _step(method, example, seed)
-    twin = _built(example, seed=9).train()
-    twin.load_state_dict(copy.deepcopy(method.state_dict()))
-    for learner in (method, twin):
-        _step(learner, example, 5)
-    for (name, a), b in zip(method.state_dict().items(), twin.state_dict().values(), strict=True):
-        assert torch.equal(a, b), f"{name} differs after resuming"
-
-
-@check("ssl")
-def config_round_trip_includes_the_backbone(example: Example) -> None:
-    method = _built(example)
-    config = json.loads(json.dumps(SSL.to_config(method)))
-    twin = SSL.build(config)
-    materialize(twin, _batch(example), call=twin.loss)
-    twin.load_state_dict(method.state_dict())
-    assert torch.equal(twin.loss(_batch(example)).total, method.loss(_batch(example)).total)
-
-
-@check("ssl")
-def bfloat16_autocast_stays_finite(example: Example) -> None:
-    method = _built(example)
-    with torch.autocast("cpu", torch.bfloat16):
-        losses = method.loss(_batch(example))
-    assert losses.total.dtype == torch.float32
-    assert torch.isfinite(losses.total)
+def batch_is_not_modified(example: Example) -> None:
+    """The signal of the batch is as before."""
+    method, batch = built_method(example).train(), batch_of(example)
+    before = batch.signal.clone()
+    method.loss(batch)
+    require_equal(batch.signal, before, "the signal before and after")
 
 
 @check("ssl")
 def missing_requirements_are_one_clear_error(example: Example) -> None:
-    method = _built(example)
-    if not method.requires:
-        return
-    bare = replace(_batch(example), patient=None, segment=None)
-    try:
-        method.check_requirements(bare)
-    except ValueError as error:
-        assert all(name in str(error) for name in method.requires)
-    else:
-        raise AssertionError("a batch without the required fields was accepted")
+    """A batch without a field that the method ``requires`` is an error that names the field."""
+    method = built_method(example)
+    applies(method.requires, "it requires nothing beside the signal")
+    bare = replace(batch_of(example), patient=None, segment=None)
+    for call in (method.check_requirements, method.loss):
+        what = f"{call.__name__} of a batch without {', '.join(sorted(method.requires))}"
+        refuses(lambda: call(bare), what, *(method.requires if call == method.check_requirements else ()))  # noqa: B023
 
 
 @check("ssl")
-def weights_survive_safetensors(example: Example) -> None:
-    import tempfile
-    from pathlib import Path
+def patients_decide_the_positives(example: Example) -> None:
+    """Patient numbers are only names: renumbered the loss is the same, and who belongs to whom makes a difference."""
+    method = built_method(example).train()
+    applies("patient" in method.requires, "it does not look at patients")
+    batch = batch_of(example)
+    as_given = _loss(method, batch)
+    renumbered = _loss(method, replace(batch, patient=(7 - batch.patient) * 31))
+    require(
+        abs(as_given - renumbered) <= 1e-5 * max(1.0, abs(as_given)), f"renumbering patients changes {as_given} to {renumbered}"
+    )
+    regrouped = _loss(method, replace(batch, patient=batch.patient.roll(1)))
+    require(as_given != regrouped, "with other windows belonging to the same patient the loss is the same")
 
-    from ecg_core.data.files import sha256
 
-    method = _built(example)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "w.safetensors"
-        save_tensors(path, method.state_dict())
-        method.load_state_dict(load_tensors(path, expected=sha256(path)))
+@check("ssl")
+def wrong_leads_are_one_clear_error(example: Example) -> None:
+    """A batch of another number of leads than the backbone's is a ValueError that says what was expected."""
+    method = built_method(example)
+    other = toy_batch(8, example.leads + 1, example.samples, fs=example.fs)
+    refuses(
+        lambda: method.loss(other),
+        f"a batch of {example.leads + 1} instead of {example.leads} leads",
+        str(example.leads),
+        errors=(ValueError,),
+    )
 
 
-def _step(method: SSLMethod, example: Example, seed: int) -> None:
-    loss = method.loss(_batch(example, seed=seed)).total
-    method.zero_grad()
-    loss.backward()
+@check("ssl")
+def any_length_works_or_is_one_clear_error(example: Example) -> None:
+    """Lengths that no patch or stride divides give a finite loss, or a ValueError with a message."""
+    method = built_method(example)
+    for samples in (example.samples + 1, example.samples + 7):
+        try:
+            total = method.loss(batch_of(example, samples=samples)).total
+        except ValueError as error:
+            require(str(error).strip(), f"the error for {samples} samples has no message")
+        except Exception as error:
+            raise CheckFailed(f"{samples} samples end in {type(error).__name__}: {error}; raise a ValueError") from error
+        else:
+            require(torch.isfinite(total), f"the loss of {samples} samples is {float(total.detach())}")
+
+
+@check("ssl")
+def a_batch_of_one_is_refused_or_defined(example: Example) -> None:
+    """One window, the rest of an epoch, gives a finite loss or a ValueError with a message; never NaN."""
+    method = built_method(example).train()
+    try:
+        total = method.loss(batch_of(example, records=1)).total
+    except ValueError as error:
+        require(str(error).strip(), "the error for a batch of one has no message")
+    except Exception as error:
+        raise CheckFailed(f"a batch of one ends in {type(error).__name__}: {error}; raise a ValueError") from error
+    else:
+        require(torch.isfinite(total), f"the loss of a batch of one is {float(total.detach())}; refuse it")
+
+
+def _loss(method: SSLMethod, batch: object) -> float:
     with torch.no_grad():
-        for parameter in method.parameters():
-            if parameter.grad is not None:
-                parameter.sub_(1e-3 * parameter.grad)
-    method.after_step()
+        return float(method.loss(batch).total)  # type: ignore[arg-type]

@@ -59,6 +59,11 @@ class BaselineWander(RandomTransform):
         self.waves = waves
         self.p = probability(p)
 
+    @classmethod
+    def conformance_params(cls) -> dict[str, Any]:
+        """What the contract kit may rely on."""
+        return {"refused": [{"waves": 0}, {"amplitude": (0.3, 0.1)}, {"p": 1.5}]}
+
     def draw(self, shape: tuple[int, ...], generator: Draws) -> dict[str, Any]:
         return {
             "amplitude": generator.uniform(*self.amplitude, size=(self.waves,)),

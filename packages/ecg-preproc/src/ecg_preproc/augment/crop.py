@@ -34,7 +34,7 @@ class Crop(RandomTransform):
     @classmethod
     def conformance_params(cls) -> dict[str, Any]:
         """How the contract kit builds it."""
-        return {"arguments": {"seconds": 2.0}}
+        return {"arguments": {"seconds": 2.0}, "refused": [{"seconds": 0.0}]}
 
     def output_length(self, n_samples: int, fs: float) -> int:
         length = max(1, round(self.seconds * fs))

@@ -24,6 +24,11 @@ class GaussianNoise(RandomTransform):
         self.std = interval("std", std)
         self.p = probability(p)
 
+    @classmethod
+    def conformance_params(cls) -> dict[str, Any]:
+        """What the contract kit may rely on."""
+        return {"refused": [{"std": (-0.1, 0.1)}, {"p": -1.0}]}
+
     def draw(self, shape: tuple[int, ...], generator: Draws) -> dict[str, Any]:
         return {"std": generator.uniform(*self.std), "noise": generator.normal(shape[1:])}
 

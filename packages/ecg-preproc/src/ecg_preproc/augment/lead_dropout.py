@@ -25,6 +25,11 @@ class LeadDropout(RandomTransform):
         self.rate = rate
         self.p = probability(p)
 
+    @classmethod
+    def conformance_params(cls) -> dict[str, Any]:
+        """What the contract kit may rely on."""
+        return {"refused": [{"rate": 1.5}, {"p": 2.0}]}
+
     def draw(self, shape: tuple[int, ...], generator: Draws) -> dict[str, Any]:
         chance = generator.uniform(size=(shape[1],))
         xp = namespace(chance)

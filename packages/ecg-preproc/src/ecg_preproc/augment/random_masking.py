@@ -26,6 +26,11 @@ class RandomMasking(RandomTransform):
         self.ratio = interval("ratio", ratio, most=1.0)
         self.p = probability(p)
 
+    @classmethod
+    def conformance_params(cls) -> dict[str, Any]:
+        """What the contract kit may rely on."""
+        return {"refused": [{"ratio": (0.0, 1.5)}, {"p": 2.0}]}
+
     def draw(self, shape: tuple[int, ...], generator: Draws) -> dict[str, Any]:
         ratio = generator.uniform(*self.ratio)
         return {"start": generator.uniform() * (1 - ratio), "ratio": ratio}

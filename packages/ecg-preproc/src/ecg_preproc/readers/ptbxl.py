@@ -55,6 +55,13 @@ class PTBXLReader(Reader):
         self.checksum = checksum
         self.statements = statements
 
+    @classmethod
+    def conformance_params(cls) -> dict[str, Any]:
+        """What the contract kit reads with it."""
+        from ecg_preproc.readers.fixtures import ptbxl_example
+
+        return ptbxl_example()
+
     def recognises(self, path: Path) -> bool:
         """Whether the folder has a ``ptbxl_database*.csv``: its patients must not be lost by reading it as anything else."""
         return any(Path(path).glob(_DATABASE))

@@ -37,6 +37,13 @@ class WFDBReader(Reader):
     def __init__(self, *, checksum: bool = True) -> None:
         self.checksum = checksum
 
+    @classmethod
+    def conformance_params(cls) -> dict[str, Any]:
+        """What the contract kit reads with it."""
+        from ecg_preproc.readers.fixtures import wfdb_example
+
+        return wfdb_example()
+
     def recognises(self, path: Path) -> bool:
         """Whether a header lies below this folder."""
         return next(_headers(Path(path)), None) is not None

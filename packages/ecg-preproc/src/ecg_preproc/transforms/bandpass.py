@@ -40,6 +40,11 @@ class BandPass(Transform):
         self.high = high
         self.order = order
 
+    @classmethod
+    def conformance_params(cls) -> dict[str, Any]:
+        """What the contract kit may rely on."""
+        return {"refused": [{"low": None, "high": None}, {"order": 0}]}
+
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
         self._check(fs)
         # A high-pass remembers for about two periods of its edge; a low-pass alone is short.

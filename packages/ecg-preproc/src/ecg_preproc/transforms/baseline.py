@@ -34,6 +34,11 @@ class BaselineRemove(Transform):
             raise ValueError(f"windows must be positive lengths in seconds, got {tuple(windows)!r}")
         self.windows = tuple(windows)
 
+    @classmethod
+    def conformance_params(cls) -> dict[str, Any]:
+        """What the contract kit may rely on."""
+        return {"refused": [{"windows": ()}, {"windows": (0.2, -0.6)}]}
+
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
         baseline = x
         for seconds in self.windows:

@@ -43,6 +43,11 @@ class Normalize(Transform):
         self.std = std
         self.per_lead = per_lead
 
+    @classmethod
+    def conformance_params(cls) -> dict[str, Any]:
+        """What the contract kit may rely on: what has the target's mean and spread keeps it."""
+        return {"idempotent": True, "refused": [{"method": "median"}, {"std": 0.0}]}
+
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
         xp = namespace(x)
         if self.method == "naive":

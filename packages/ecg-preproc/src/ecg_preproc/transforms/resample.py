@@ -43,7 +43,7 @@ class Resample(Transform):
     @classmethod
     def conformance_params(cls) -> dict[str, Any]:
         """How the contract kit builds it."""
-        return {"arguments": {"fs": 125.0}}
+        return {"arguments": {"fs": 125.0}, "refused": [{"fs": 0.0}, {"fs": float("inf")}]}
 
     def output_fs(self, fs: float) -> float:
         return self.fs

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from ecg_core.contracts.backbone import Backbone
 from ecg_core.contracts.losses import Losses
@@ -80,7 +81,23 @@ class SimCLR(BaseContrastiveLearner):
             {"name": "resnet18", "widths": (8, 16), "depths": (1, 1), "kernel_size": 3},
             {"name": "vit_tiny", "width": 16, "depth": 1, "heads": 2, "head_width": 8, "patch_size": 25},
         ]
-        return {"arguments": {"backbones": backbones, "width": 16}, "leads": 3, "samples": 200}
+
+        def views(method: SimCLR, batch: Batch) -> list[Tensor]:
+            return [view.signal for view in method.views(batch)]
+
+        def view_loss(method: SimCLR, a: Tensor, b: Tensor) -> Tensor:
+            z_a, z_b = method.projector(method.backbone.pool(method.backbone(torch.cat([a, b])))).chunk(2)
+            return nt_xent(z_a, z_b, temperature=method.temperature)
+
+        return {
+            "backbones": backbones,
+            "arguments": {"width": 16},
+            "leads": 3,
+            "samples": 200,
+            "extremes": [{"temperature": 1e-3}, {"temperature": 1e3}],
+            "views": views,
+            "view_loss": view_loss,
+        }
 
     def loss(self, batch: Batch) -> Losses:
         """NT-Xent of two views.

@@ -18,6 +18,7 @@ from ecg_core.contracts.recipe import Recipe
 from ecg_ssl.base.masked import BaseMaskedAutoencoder
 from ecg_ssl.layers.decoder import LeadwiseDecoder
 from ecg_ssl.masking import Masking
+from ecg_ssl.objectives.masked import patch_mse
 
 __all__ = ["STMEM"]
 
@@ -77,7 +78,20 @@ class STMEM(BaseMaskedAutoencoder):
         small = {"depth": 1, "heads": 2, "head_width": 8, "patch_size": 25}
         backbones = [{"name": "vit_tiny", "width": 16, **small}, {"name": "vit_small", "width": 24, **small}]
         decoder = {"decoder_width": 16, "decoder_depth": 1, "decoder_heads": 2, "decoder_head_width": 8}
-        return {"arguments": {"backbones": backbones, **decoder}, "leads": 3, "samples": 200}
+
+        def masked_loss(method: STMEM, prediction: Tensor, patches: Tensor, mask: Tensor) -> Tensor:
+            return patch_mse(prediction, patches, mask, normalise=method.normalise_patches)
+
+        return {
+            "backbones": backbones,
+            "arguments": decoder,
+            "leads": 3,
+            "samples": 200,
+            "refused": [{"mask_ratio": 0.0}, {"mask_ratio": 1.0}],
+            "masking": lambda method, batch: method.reconstruct(batch),
+            "mask_ratio": 0.75,
+            "masked_loss": masked_loss,
+        }
 
     def decode(self, latent: Tensor, masking: Masking) -> Tensor:
         """Each lead's samples from its own tokens, ``(batch, leads, columns, patch_size)``."""
