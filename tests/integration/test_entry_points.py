@@ -88,21 +88,6 @@ def test_a_component_is_declared_where_it_is_defined(component: Component) -> No
         assert isinstance(thing, Variant) or (thing.__module__, thing.__qualname__) == (module, name)
 
 
-def _by_another_name(component: Component) -> bool:
-    """A variant, or a class of torch's, is found under a name that is not its class's own."""
-    module, _, name = component.target.partition(":")
-    thing = _loaded(component)
-    return isinstance(thing, Variant) or (inspect.isclass(thing) and (thing.__module__, thing.__qualname__) != (module, name))
-
-
-@pytest.fixture
-def known_gap(component: Component, request: pytest.FixtureRequest) -> None:
-    if _by_another_name(component):
-        reason = "Registry compares module:qualname of the class with the entry point, instead of the object with the object"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
-
-
-@pytest.mark.usefixtures("known_gap")
 @pytest.mark.parametrize("component", OURS)
 def test_decorating_an_installed_component_with_its_own_name_changes_nothing(component: Component) -> None:
     registry, thing = registry_of(component.kind), _loaded(component)

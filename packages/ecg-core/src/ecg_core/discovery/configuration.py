@@ -6,7 +6,6 @@ registered components and nothing else, so no configuration can import or call w
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,7 +16,7 @@ from ecg_core.config.signature import call, signature_of
 from ecg_core.discovery.health import USABLE
 from ecg_core.discovery.index import Component, get_index
 from ecg_core.discovery.kinds import KINDS, singular
-from ecg_core.discovery.modules import attribute
+from ecg_core.discovery.modules import is_target
 from ecg_core.errors import ConfigError, RegistryError
 
 if TYPE_CHECKING:
@@ -152,29 +151,18 @@ def _known(registry: Registry[Any], source: Any) -> Iterator[str | Component]:
             yield source.name if ":" not in source.name else registry.describe(source.name)
         return
     yield from (display for display, registered, _ in registry._local.values() if registered == source)
-    yield from (c for c in get_index().components(registry.kind) if c.status in USABLE and _is_target(c, source))
+    yield from (c for c in get_index().components(registry.kind) if c.status in USABLE and is_target(c.target, source))
 
 
 def _known_at_run_time(registry: Registry[Any], source: Any) -> Iterator[Component]:
     if get_index().hooks() and not isinstance(source, Registered):
         from ecg_core.discovery.manager import plugin_manager
 
-        yield from (c for c in plugin_manager().registered() if c.kind == registry.kind and _is_target(c, source))
+        yield from (c for c in plugin_manager().registered() if c.kind == registry.kind and is_target(c.target, source))
 
 
 def _local_classes(registry: Registry[Any]) -> Iterator[Any]:
     yield from (found.cls if isinstance(found, Variant) else found for _, found, _ in registry._local.values())
-
-
-def _is_target(component: Component, source: Any) -> bool:
-    """Whether this is the component behind a source that is in memory already; imports nothing."""
-    loaded = sys.modules.get(component.module)
-    if loaded is None:
-        return False
-    try:
-        return bool(attribute(loaded, component.target.partition(":")[2], None) == source)
-    except Exception:  # a lazy module of a stranger runs here, and raises what it likes
-        return False
 
 
 def _leads_to(registry: Registry[Any], name: str, wanted: Component | None) -> bool:

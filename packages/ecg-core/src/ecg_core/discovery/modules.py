@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import sys
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
 
-__all__ = ["attribute", "imported", "located"]
+__all__ = ["imported", "is_target", "located"]
 
 
 def located(module: str) -> ModuleSpec | None:
@@ -28,9 +29,19 @@ def located(module: str) -> ModuleSpec | None:
 def imported(target: str) -> Any:
     """What ``"module"`` or ``"module:path.inside"`` leads to; imports the module and lets through whatever it raises."""
     module, _, path = target.partition(":")
-    return attribute(importlib.import_module(module), path)
+    return _attribute(importlib.import_module(module), path)
 
 
-def attribute(module: Any, path: str, *default: Any) -> Any:
+def is_target(target: str, found: Any) -> bool:
+    """Whether this is what a target leads to; ``False``, and nothing is imported, where its module is not in memory yet."""
+    module, _, path = target.partition(":")
+    loaded = sys.modules.get(module)
+    try:
+        return loaded is not None and bool(_attribute(loaded, path, None) == found)
+    except Exception:  # a lazy module of a stranger runs here, and raises what it likes
+        return False
+
+
+def _attribute(module: Any, path: str, *default: Any) -> Any:
     """What a dotted path leads to inside a module; the module itself for an empty one."""
     return functools.reduce(lambda found, part: getattr(found, part, *default), filter(None, path.split(".")), module)

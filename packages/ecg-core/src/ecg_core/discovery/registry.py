@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, cast
 from ecg_core.config.configurable import Variant
 from ecg_core.discovery import configuration
 from ecg_core.discovery.index import Component, get_index
-from ecg_core.discovery.modules import imported
+from ecg_core.discovery.modules import imported, is_target
 from ecg_core.discovery.names import comparison_key
 from ecg_core.discovery.resolution import chosen, described_at_run_time, preferred, renamed, unknown
 from ecg_core.discovery.torch_backends import keep_torch_importable
@@ -74,7 +74,7 @@ class Registry(Generic[T]):
         if isinstance(found, Component):
             return found
         cls = found.cls if isinstance(found, Variant) else found
-        return Component(self.kind, name, f"{cls.__module__}:{cls.__qualname__}", "this process", "")
+        return Component(self.kind, name, f"{cls.__module__}:{cls.__qualname__}", configuration.THIS_PROCESS, "")
 
     def to_config(self, obj: T) -> dict[str, Any]:
         """``{"name": …, **arguments}`` from which :meth:`build` makes the same object.
@@ -168,7 +168,7 @@ class Registry(Generic[T]):
         if wanted is not None or local is None:
             return wanted or chosen(name, candidates)
         _, cls, override = local
-        if candidates and not override and not any(c.target == _identity(cls) for c in candidates):
+        if candidates and not override and not any(is_target(c.target, cls) for c in candidates):
             raise AmbiguousComponentError(
                 f"{self.kind} '{name}' is registered in this process and also shipped by {candidates[0].provider}; "
                 f"register it with override=True or name the installed one '{candidates[0].qualified}'"
