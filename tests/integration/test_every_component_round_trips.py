@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,17 +13,17 @@ import pytest
 import torch
 
 from ecg_core.config.files import load_config, save_config
+from ecg_core.config.plain import is_component
 from ecg_core.contracts.lazy import materialize
 from ecg_core.discovery.index import Component, get_index
 from ecg_core.discovery.kinds import KINDS
-from ecg_core.discovery.registries import BACKBONES, HEADS
+from ecg_core.discovery.registries import BACKBONES
 from ecg_core.discovery.registry import registry_of
 from ecg_core.errors import DataError
 from ecg_core.testing.kit import Example
 from ecg_core.testing.toy import toy_batch, toy_signal
 
 COMPONENTS = [c for c in get_index().components() if c.kind != "commands" and c.status == "ok"]
-SMALL = {"name": "resnet18", "widths": [8, 16], "depths": [1, 1]}
 CHANNELS, CLASSES = 24, 5
 
 
@@ -49,16 +50,14 @@ def head(example: Example) -> tuple[dict[str, Any], Callable[[Any], Any]]:
 
 def model(example: Example) -> tuple[dict[str, Any], Callable[[Any], Any]]:
     """The loss in training, augmented, and the probabilities."""
-    stated = example.arguments or {
-        "backbone": BACKBONES.build(SMALL, in_leads=example.leads),
-        "head": HEADS.build("linear", classes=CLASSES, normalise=True),
-        "classes": [f"C{i}" for i in range(CLASSES)],
-        "augment": registry_of("transforms").build("compose", transforms=["gaussian_noise", {"name": "lead_dropout", "p": 0.5}]),
-    }
+    stated = {k: registry_of(v["kind"]).build(v) if is_component(v) else v for k, v in example.arguments.items()}
+    if "augment" in inspect.signature(example.cls).parameters:
+        transforms = ["gaussian_noise", {"name": "lead_dropout", "p": 0.5}]
+        stated["augment"] = registry_of("transforms").build("compose", transforms=transforms)
 
     def outputs(made: Any) -> list[torch.Tensor]:
         materialize(made, signal(example))
-        batch = toy_batch(4, example.leads, example.samples, fs=example.fs, classes=CLASSES)
+        batch = toy_batch(4, example.leads, example.samples, fs=example.fs, classes=len(made.classes))
         return [made.train().loss(batch).total, made.eval().predict(batch)]
 
     return stated, outputs
@@ -66,10 +65,9 @@ def model(example: Example) -> tuple[dict[str, Any], Callable[[Any], Any]]:
 
 def method(example: Example) -> tuple[dict[str, Any], Callable[[Any], Any]]:
     """The loss of a batch."""
-    arguments = {k: v for k, v in example.arguments.items() if k != "backbones"}
     batch = toy_batch(8, example.leads, example.samples, fs=example.fs)
-    inner = BACKBONES.build(example.arguments["backbones"][-1], in_leads=example.leads)
-    return {"backbone": inner, **arguments}, lambda made: materialize(made, batch, call=made.loss).loss(batch).total
+    inner = BACKBONES.build(example.backbones[-1], in_leads=example.leads)
+    return {"backbone": inner, **example.arguments}, lambda made: materialize(made, batch, call=made.loss).loss(batch).total
 
 
 def transform(example: Example) -> tuple[dict[str, Any], Callable[[Any], Any]]:

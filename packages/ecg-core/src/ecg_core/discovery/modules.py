@@ -9,7 +9,7 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
 
-__all__ = ["imported", "is_target", "located"]
+__all__ = ["attribute", "imported", "is_target", "located"]
 
 
 def located(module: str) -> ModuleSpec | None:
@@ -29,7 +29,7 @@ def located(module: str) -> ModuleSpec | None:
 def imported(target: str) -> Any:
     """What ``"module"`` or ``"module:path.inside"`` leads to; imports the module and lets through whatever it raises."""
     module, _, path = target.partition(":")
-    return _attribute(importlib.import_module(module), path)
+    return attribute(importlib.import_module(module), path)
 
 
 def is_target(target: str, found: Any) -> bool:
@@ -37,11 +37,11 @@ def is_target(target: str, found: Any) -> bool:
     module, _, path = target.partition(":")
     loaded = sys.modules.get(module)
     try:
-        return loaded is not None and bool(_attribute(loaded, path, None) == found)
+        return loaded is not None and bool(attribute(loaded, path, None) == found)
     except Exception:  # a lazy module of a stranger runs here, and raises what it likes
         return False
 
 
-def _attribute(module: Any, path: str, *default: Any) -> Any:
+def attribute(module: Any, path: str, *default: Any) -> Any:
     """What a dotted path leads to inside a module; the module itself for an empty one."""
     return functools.reduce(lambda found, part: getattr(found, part, *default), filter(None, path.split(".")), module)
