@@ -145,7 +145,7 @@ def test_info_shows_everything_about_a_component(ecg, ship):
 def test_info_of_a_variant_shows_its_own_defaults(ecg):
     pytest.importorskip("ecg_backbones")
     said = ecg("plugins", "info", "ecg-backbones:vit_tiny", "--json")
-    (facts,) = json.loads(said.out)
+    (facts,) = json.loads(said.out)["components"]
     defaults = {p["name"]: p["default"] for p in facts["parameters"]}
     assert defaults["width"] == repr(BACKBONES.get("vit_tiny").defaults["width"])
     assert facts["paper"].count("ICLR 2021") + facts["paper"].count("2024") >= 1
@@ -169,6 +169,16 @@ def test_info_of_a_package_imports_nothing(ecg, ship):
     for text in ("ecg-x 0.3.1", "file:///src/x", ">=0.1,<0.2", "net (loss, ecg_x_net:Net)", "h (hooks, ecg_x_net)"):
         assert text in said.out
     assert "ecg_x_net" not in sys.modules
+
+
+def test_info_of_a_name_that_a_package_and_a_component_share_shows_both(ecg, ship):
+    ship("[ecg_core.losses]\necg_x = ecg_x_net:Net\n", ecg_x_net=NET)
+    for name in ("ecg-x", "ecg_x"):
+        said = ecg("plugins", "info", name)
+        assert "full name  ecg-x:ecg_x" in said.out
+        assert said.out.index("ecg_x(width=8, deep)") < said.out.index("ecg-x 0.3.1\n  location")
+    found = json.loads(ecg("plugins", "info", "ecg-x", "--json").out)
+    assert (found["package"]["name"], found["components"][0]["component"]["name"]) == ("ecg-x", "ecg_x")
 
 
 def test_info_shows_a_name_of_several_kinds_once_for_each(ecg, ship):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -29,7 +30,7 @@ def info(
     kind: Kind | None = None,
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
 ) -> None:
-    """Everything about one component, which is imported for it, or about one package, which is not.
+    """Everything about one component, which is imported for it, or about one package, which is not; both if both have the name.
 
     Args:
         name: A component, plain or as package:name, or a package.
@@ -37,30 +38,32 @@ def info(
         as_json: Print it as JSON.
     """
     plugin = get_index(tolerant=True).plugins.get(distribution_key(name)) if kind is None else None
-    components = [] if plugin is not None and ":" not in name else _meant(name, kind)
+    components = _meant(name, kind, is_package=plugin is not None)
     if not components and plugin is None:
         raise _unknown(name, kind)
     found = [details(c) for c in components]
     if as_json:
-        facts = [asdict(plugin)] if plugin is not None and not components else [asdict(d) for d in found]
-        console.out(json.dumps(facts, indent=2), highlight=False)
+        package = None if plugin is None else asdict(plugin)
+        console.out(json.dumps({"package": package, "components": [asdict(d) for d in found]}, indent=2), highlight=False)
         return
-    if plugin is not None and not components:
-        _print_plugin(plugin)
-    for number, d in enumerate(found):
+    shown = [*(partial(_print, d) for d in found), *([partial(_print_plugin, plugin)] if plugin is not None else [])]
+    for number, show in enumerate(shown):
         if number:
             console.print()
-        _print(d)
+        show()
 
 
-def _meant(name: str, kind: str | None) -> list[Component]:
+def _meant(name: str, kind: str | None, *, is_package: bool) -> list[Component]:
     """What the name means in each kind that has it: what ``build`` would take, or whatever state it is in."""
     found: list[Component] = []
     for k in (kind,) if kind else KINDS:
+        installed = list(matching(get_index(tolerant=True).components(k), name))
+        if is_package and not installed:  # a miss would import hook modules, for a name that has a meaning already
+            continue
         try:
             found.append(registry_of(k).describe(name))
         except RegistryError:
-            found += matching(get_index(tolerant=True).components(k), name)
+            found += installed
     return found
 
 
