@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import shutil
 import subprocess
 import sys
@@ -61,6 +62,12 @@ def test_a_forbidden_import_is_noticed(house: Path, name: str) -> None:
 def test_no_subpackage_takes_the_name_of_a_public_word() -> None:
     folders = {p.name for p in Path(ecg_core.__file__).parent.iterdir() if p.is_dir()}
     assert not folders & set(ecg_core.__all__)
+
+
+def test_the_map_of_the_room_with_most_files_shows_every_file() -> None:
+    room = Path(ecg_core.__file__).parent / "discovery"
+    shown = re.findall(r"``(\w+)``", (room / "__init__.py").read_text(encoding="utf-8"))
+    assert sorted(shown) == sorted({file.stem for file in room.glob("*.py")} - {"__init__"})
 
 
 def test_every_public_name_resolves() -> None:

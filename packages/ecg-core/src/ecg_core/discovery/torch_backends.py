@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 
+from ecg_core.discovery.modules import located
 from ecg_core.errors import PluginWarning
 
 __all__ = ["keep_torch_importable"]
@@ -19,7 +20,7 @@ _SWITCH = "TORCH_DEVICE_BACKEND_AUTOLOAD"
 
 def keep_torch_importable() -> None:
     """Called before anything that may import torch; does nothing once torch is there or where the question is harmless."""
-    if "torch" in sys.modules or _SWITCH in os.environ:
+    if "torch" in sys.modules or _SWITCH in os.environ or located("torch") is None:
         return
     from importlib.metadata import entry_points
 
