@@ -3,7 +3,7 @@
 In the order data flows through it:
 
 - what packages declare: ``metadata`` ``staleness`` ``modules`` ``versions`` ``names`` ``kinds`` → ``health`` → ``index``
-- from a name to a class and back: ``preferences`` ``first_party`` → ``resolution`` → ``registry`` ``registries`` → ``configuration``
+- names to classes and back: ``preferences`` ``first_party`` → ``resolution`` → ``registry`` ``registries`` → ``configuration``
 - what plugins may take part in: ``hooks`` ``hook_problems`` → ``manager`` ``installed_hooks``
 - saved models of yesterday: ``provenance`` ``migration``
 - what people ask: ``summaries`` ``details``; ``probe`` ``probe_child`` → ``checking``
