@@ -40,8 +40,11 @@ def ecg(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Install a distribution: ``ship("ecg-x", commands={"hello": "ecg_x_good:run"}, ecg_x_good=source)``."""
+def ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Install a distribution: ``ship("ecg-x", {"hello": "ecg_x_good:run"}, ecg_x_good=source)`` ships a command.
+
+    Instead of commands it takes the text of ``entry_points.txt``; it returns the folder the modules are in.
+    """
     before = set(sys.modules)
     for name in ("ECG_PLUGINS", "ECG_PLUGINS_BLOCK", "ECG_PREFER"):
         monkeypatch.delenv(name, raising=False)
@@ -49,16 +52,21 @@ def ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     with monkeypatch.context() as patch:
         patch.syspath_prepend(str(tmp_path))
 
-        def install(name: str, commands: dict[str, str], **modules: str) -> None:
+        def install(name: str, shipped: dict[str, str] | str, **modules: str) -> Path:
             info = tmp_path / f"{name.replace('-', '_')}-0.3.1.dist-info"
             info.mkdir()
-            (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.3.1\n", encoding="utf-8")
-            lines = [f"{word} = {target}" for word, target in commands.items()]
-            (info / "entry_points.txt").write_text("\n".join(["[ecg_core.commands]", *lines, ""]), encoding="utf-8")
+            facts = f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.3.1\nRequires-Dist: ecg-core>=0.1,<0.2\n"
+            (info / "METADATA").write_text(facts, encoding="utf-8")
+            (info / "direct_url.json").write_text('{"url": "file:///src/x", "dir_info": {}}', encoding="utf-8")
+            if isinstance(shipped, dict):
+                lines = [f"{word} = {target}" for word, target in shipped.items()]
+                shipped = "\n".join(["[ecg_core.commands]", *lines, ""])
+            (info / "entry_points.txt").write_text(shipped, encoding="utf-8")
             for module, source in modules.items():
                 (tmp_path / f"{module}.py").write_text(source, encoding="utf-8")
             importlib.invalidate_caches()
             get_index(refresh=True)
+            return tmp_path
 
         yield install
     for name in set(sys.modules) - before:

@@ -6,12 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from ecg_core.cli.listing import Wanted, understood
-from ecg_core.discovery.index import get_index
 from ecg_core.discovery.registries import BACKBONES
 
 NET = '''
@@ -40,33 +38,6 @@ from ecg_core import hookimpl
 def ecg_register_components(register):
     register("losses", "late", "ecg_x_net:Net")
 """
-
-
-@pytest.fixture
-def ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Install ``ecg-x`` with these entry points and modules."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-    before = set(sys.modules)
-
-    def install(entry_points: str, **modules: str) -> Path:
-        info = tmp_path / "ecg_x-0.3.1.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(
-            "Metadata-Version: 2.1\nName: ecg-x\nVersion: 0.3.1\nRequires-Dist: ecg-core>=0.1,<0.2\n\n"
-        )
-        (info / "entry_points.txt").write_text(entry_points)
-        (info / "direct_url.json").write_text('{"url": "file:///src/x", "dir_info": {}}')
-        for name, source in modules.items():
-            (tmp_path / f"{name}.py").write_text(source)
-        get_index(refresh=True)
-        return tmp_path
-
-    yield install
-    for name in set(sys.modules) - before:
-        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
-    monkeypatch.undo()
-    get_index(refresh=True)
 
 
 def test_the_list_understands_its_plain_words_and_leaves_the_rest_to_the_parser():
@@ -106,12 +77,12 @@ def test_a_reader_who_stops_reading_is_no_error():
 
 
 def test_what_a_stranger_writes_cannot_steer_the_terminal(ecg, ship):
-    ship("[ecg_core.losses]\nnet = ecg_x_net:Net\n", ecg_x_net='class Net:\n    """Red \\x1b[31malert."""\n')
+    ship("ecg-x", "[ecg_core.losses]\nnet = ecg_x_net:Net\n", ecg_x_net='class Net:\n    """Red \\x1b[31malert."""\n')
     assert "\x1b" not in ecg("plugins", "list").out
 
 
 def test_names_registered_at_run_time_are_listed_on_demand(ecg, ship):
-    ship("[ecg_core.plugins]\nhooks = ecg_x_hooks\n", ecg_x_hooks=LATE, ecg_x_net=NET)
+    ship("ecg-x", "[ecg_core.plugins]\nhooks = ecg_x_hooks\n", ecg_x_hooks=LATE, ecg_x_net=NET)
     assert "late" not in ecg("plugins", "list").out
     assert "ecg_x_hooks" not in sys.modules
     said = ecg("plugins", "list", "--all")
@@ -122,7 +93,7 @@ def test_names_registered_at_run_time_are_listed_on_demand(ecg, ship):
 
 
 def test_info_shows_everything_about_a_component(ecg, ship):
-    folder = ship("[ecg_core.losses]\nnet = ecg_x_net:Net\n", ecg_x_net=NET)
+    folder = ship("ecg-x", "[ecg_core.losses]\nnet = ecg_x_net:Net\n", ecg_x_net=NET)
     said = ecg("plugins", "info", "net")
     assert said.code == 0
     shown = [" ".join(line.split()) for line in said.out.splitlines()]
@@ -152,19 +123,19 @@ def test_info_of_a_variant_shows_its_own_defaults(ecg):
 
 
 def test_info_of_a_component_that_cannot_be_imported_says_why(ecg, ship):
-    ship("[ecg_core.losses]\nnet = ecg_x_net:Net\n", ecg_x_net="raise RuntimeError('boom')\n")
+    ship("ecg-x", "[ecg_core.losses]\nnet = ecg_x_net:Net\n", ecg_x_net="raise RuntimeError('boom')\n")
     said = ecg("plugins", "info", "net")
     assert said.code == 0
     assert "not imported  RuntimeError: boom" in said.out
 
 
 def test_info_of_a_broken_entry_says_what_is_wrong_with_it(ecg, ship):
-    ship("[ecg_core.losses]\nnet = ecg_x_gone:Net\n")
+    ship("ecg-x", "[ecg_core.losses]\nnet = ecg_x_gone:Net\n")
     assert "missing: module ecg_x_gone is not found; reinstall ecg-x" in ecg("plugins", "info", "net").out
 
 
 def test_info_of_a_package_imports_nothing(ecg, ship):
-    ship("[ecg_core.plugins]\nh = ecg_x_net\n[ecg_core.losses]\nnet = ecg_x_net:Net\n", ecg_x_net=NET)
+    ship("ecg-x", "[ecg_core.plugins]\nh = ecg_x_net\n[ecg_core.losses]\nnet = ecg_x_net:Net\n", ecg_x_net=NET)
     said = ecg("plugins", "info", "ECG_X")
     for text in ("ecg-x 0.3.1", "file:///src/x", ">=0.1,<0.2", "net (loss, ecg_x_net:Net)", "h (hooks, ecg_x_net)"):
         assert text in said.out
@@ -172,7 +143,7 @@ def test_info_of_a_package_imports_nothing(ecg, ship):
 
 
 def test_info_of_a_name_that_a_package_and_a_component_share_shows_both(ecg, ship):
-    ship("[ecg_core.losses]\necg_x = ecg_x_net:Net\n", ecg_x_net=NET)
+    ship("ecg-x", "[ecg_core.losses]\necg_x = ecg_x_net:Net\n", ecg_x_net=NET)
     for name in ("ecg-x", "ecg_x"):
         said = ecg("plugins", "info", name)
         assert "full name  ecg-x:ecg_x" in said.out
@@ -182,7 +153,7 @@ def test_info_of_a_name_that_a_package_and_a_component_share_shows_both(ecg, shi
 
 
 def test_info_shows_a_name_of_several_kinds_once_for_each(ecg, ship):
-    ship("[ecg_core.losses]\nnet = ecg_x_net:Net\n[ecg_core.schedulers]\nnet = ecg_x_net:Net\n", ecg_x_net=NET)
+    ship("ecg-x", "[ecg_core.losses]\nnet = ecg_x_net:Net\n[ecg_core.schedulers]\nnet = ecg_x_net:Net\n", ecg_x_net=NET)
     assert ecg("plugins", "info", "net").out.count("full name") == 2
     assert ecg("plugins", "info", "net", "--kind", "losses").out.count("full name") == 1
 
@@ -205,7 +176,7 @@ def test_info_of_something_unknown_is_one_line_with_what_is_near(ecg, words, sai
 
 
 def test_check_is_silent_about_a_sound_package_and_leaves_with_zero(ecg, ship):
-    ship("[ecg_core.losses]\nnet = ecg_x_net:Net\n", ecg_x_net=NET)
+    ship("ecg-x", "[ecg_core.losses]\nnet = ecg_x_net:Net\n", ecg_x_net=NET)
     said = ecg("plugins", "check", "ecg-x")
     assert said.code == 0, said
     assert said.out.splitlines()[0].startswith("✓ ecg-x 0.3.1  1 component, 0 hook modules, ")
@@ -218,7 +189,7 @@ def test_check_tells_what_each_part_does_wrong_and_leaves_with_one(ecg, ship):
         "from ecg_core import Alias, hookimpl\n\n@hookimpl\ndef ecg_aliases():\n"
         '    yield Alias("losses", "older", "net", since="0.1", remove_in="0.3")\n'
     )
-    ship(entry_points, ecg_x_hooks=hooks, ecg_x_net="import random\nrandom.random()\nprint('hi')\n" + NET)
+    ship("ecg-x", entry_points, ecg_x_hooks=hooks, ecg_x_net="import random\nrandom.random()\nprint('hi')\n" + NET)
     said = ecg("plugins", "check", "ecg-x")
     assert said.code == 1
     for line in (
