@@ -76,6 +76,17 @@ def test_a_reader_who_stops_reading_is_no_error():
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("words", [["plugins", "list"], ["doctor"], ["plugins", "check", "ecg-core"]])
+def test_a_terminal_that_knows_few_signs_gets_question_marks_and_no_traceback(words):
+    pytest.importorskip("torch")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "40"}
+    done = subprocess.run(
+        [sys.executable, "-m", "ecg_core", *words], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "?" in done.stdout
+
+
 def test_what_a_stranger_writes_cannot_steer_the_terminal(ecg, ship):
     ship("ecg-x", "[ecg_core.losses]\nnet = ecg_x_net:Net\n", ecg_x_net='class Net:\n    """Red \\x1b[31malert."""\n')
     assert "\x1b" not in ecg("plugins", "list").out
