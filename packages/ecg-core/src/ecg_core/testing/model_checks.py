@@ -11,12 +11,12 @@ from typing import Any
 import torch
 
 from ecg_core.contracts.lazy import materialize
-from ecg_core.contracts.losses import Losses
 from ecg_core.contracts.task import Task
 from ecg_core.data.batch import Batch
 from ecg_core.discovery.registries import MODELS
 from ecg_core.testing.checks import CheckFailed, check, refuses, require
 from ecg_core.testing.example import Example
+from ecg_core.testing.learners import losses_of_a_training, require_sound_losses
 from ecg_core.testing.toy import toy_batch
 from ecg_core.testing.toy_models import first_lines, gradient_problems, require_close, require_equal, signal
 
@@ -45,27 +45,14 @@ def derives_from_task(example: Example) -> None:
 def loss_is_a_finite_scalar_with_gradient(example: Example) -> None:
     """``loss(batch)`` is a :class:`Losses` with a finite scalar that has a gradient, and detached logs."""
     task = _built(example).train()
-    losses = task.loss(_batch(example, task))
-    require(isinstance(losses, Losses), f"loss gives a {type(losses).__name__} instead of Losses(total, logs)")
-    require(losses.total.ndim == 0, f"the total is of shape {tuple(losses.total.shape)} instead of a scalar")
-    require(torch.isfinite(losses.total), f"the total is {float(losses.total.detach())}")
-    require(losses.total.requires_grad, "the total has no gradient")
-    kept = [name for name, value in losses.logs.items() if value.requires_grad]
-    require(not kept, f"the logs {', '.join(kept)} keep the graph alive; detach them")
+    require_sound_losses(task.loss(_batch(example, task)))
 
 
 @check("models")
 def loss_falls_on_one_batch(example: Example) -> None:
     """25 steps of AdamW on one batch lower its loss."""
-    task = _built(example).train()
-    optimizer, batch, seen = torch.optim.AdamW(task.parameters(), lr=2e-3), _batch(example, task), []
-    for _ in range(25):
-        loss = task.loss(batch).total
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        task.after_step()
-        seen.append(float(loss.detach()))
+    task = _built(example)
+    seen = losses_of_a_training(task, _batch(example, task))
     require(seen[-1] < seen[0], f"the loss went from {seen[0]:.4f} to {seen[-1]:.4f} in 25 steps on one batch")
 
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import torch
 
-from ecg_core.contracts.losses import Losses
 from ecg_core.contracts.ssl import SSLMethod
 from ecg_core.testing.checks import CheckFailed, applies, check, refuses, require
 from ecg_core.testing.example import Example
+from ecg_core.testing.learners import losses_of_a_training, require_sound_losses
 from ecg_core.testing.toy import toy_batch
-from ecg_core.testing.toy_methods import batch_of, built_method, train
+from ecg_core.testing.toy_methods import batch_of, built_method
 from ecg_core.testing.toy_models import gradient_problems, require_equal
 
 
@@ -34,13 +34,7 @@ def runs_with_two_different_backbones(example: Example) -> None:
 @check("ssl")
 def loss_is_a_finite_scalar_with_gradient(example: Example) -> None:
     """``loss(batch)`` is a :class:`Losses` with a finite scalar that has a gradient, and detached logs."""
-    losses = built_method(example).loss(batch_of(example))
-    require(isinstance(losses, Losses), f"loss gives a {type(losses).__name__} instead of Losses(total, logs)")
-    require(losses.total.ndim == 0, f"the total is of shape {tuple(losses.total.shape)} instead of a scalar")
-    require(torch.isfinite(losses.total), f"the total is {float(losses.total.detach())}")
-    require(losses.total.requires_grad, "the total has no gradient")
-    kept = [name for name, value in losses.logs.items() if value.requires_grad]
-    require(not kept, f"the logs {', '.join(kept)} keep the graph alive; compute them under torch.no_grad()")
+    require_sound_losses(built_method(example).loss(batch_of(example)))
 
 
 @check("ssl")
@@ -55,7 +49,7 @@ def logs_are_finite_scalars(example: Example) -> None:
 @check("ssl")
 def loss_falls_on_one_batch(example: Example) -> None:
     """25 steps of AdamW on one batch lower its loss."""
-    seen = train(built_method(example), example)
+    seen = losses_of_a_training(built_method(example), batch_of(example))
     require(seen[-1] < seen[0], f"the loss went from {seen[0]:.4f} to {seen[-1]:.4f} in 25 steps on one batch")
 
 
@@ -63,7 +57,7 @@ def loss_falls_on_one_batch(example: Example) -> None:
 def features_do_not_collapse(example: Example) -> None:
     """After 25 steps the pooled features still tell windows apart: their spread is at least 1 % of their size."""
     method = built_method(example)
-    train(method, example)
+    losses_of_a_training(method, batch_of(example))
     with torch.no_grad():
         backbone = method.backbone.eval()
         pooled = backbone.pool(backbone.forward_features(batch_of(example).signal)).double()

@@ -12,7 +12,7 @@ from ecg_core.testing.checks import require
 from ecg_core.testing.example import Example
 from ecg_core.testing.toy import toy_batch
 
-__all__ = ["batch_of", "built_method", "step", "train"]
+__all__ = ["batch_of", "built_method", "step"]
 
 
 def built_method(example: Example, number: int = 0, *, seed: int = 0, **more: object) -> SSLMethod:
@@ -40,18 +40,3 @@ def step(method: SSLMethod, example: Example, seed: int) -> None:
             if parameter.grad is not None:
                 parameter.sub_(1e-3 * parameter.grad)
     method.after_step()
-
-
-def train(method: SSLMethod, example: Example, steps: int = 25) -> list[float]:
-    """The losses of this many steps of AdamW on one batch."""
-    method.train()
-    optimizer = torch.optim.AdamW([p for p in method.parameters() if p.requires_grad], lr=2e-3)
-    seen = []
-    for _ in range(steps):
-        loss = method.loss(batch_of(example)).total
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        method.after_step()
-        seen.append(float(loss.detach()))
-    return seen
