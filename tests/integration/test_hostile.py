@@ -16,22 +16,29 @@ hostile = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(hostile)
 
 BUILD_ALL = """
+from ecg_core import BACKBONES, Backbone  # before torch: see docs/adr/0013
 from ecg_core.discovery.index import get_index
 from ecg_core.discovery.kinds import FIRST_PARTY
 from ecg_core.discovery.registry import registry_of
 from ecg_core.testing.kit import Example
 
+import torch
+
+given = {
+    "heads": lambda example: {"classes": 3},
+    "ssl": lambda example: {"backbone": BACKBONES.build(example.backbones[0], in_leads=example.leads)},
+    "optimizers": lambda example: {"params": [torch.nn.Parameter(torch.zeros(1))]},
+}
 built = 0
-for component in get_index().components():
-    if component.provider in FIRST_PARTY:
-        cls = registry_of(component.kind).get(component.name)  # by its plain name: nobody has taken it over
-        assert cls is registry_of(component.kind).get(component.qualified)
-        if component.kind in ("backbones", "transforms", "readers", "schedulers"):
-            example = Example.of(component)
-            registry_of(component.kind).build(component.name, **example.arguments)
-        elif component.kind == "heads":
-            registry_of(component.kind).build(component.name, classes=3)
-        built += 1
+for component in (c for c in get_index().components() if c.provider in FIRST_PARTY):
+    registry = registry_of(component.kind)
+    # By its plain name: nobody has taken it over.
+    assert registry.get(component.name) is registry.get(component.qualified)
+    if component.kind != "commands":  # building a command would run it
+        example = Example.of(component)
+        more = given.get(component.kind, lambda example: {})(example)
+        registry.build({"name": component.name, **example.arguments}, **more)
+    built += 1
 print(built)
 """
 REVERSED = "import sys; sys.path.reverse(); from ecg_core.cli.main import main; main(['plugins', 'list', '--json'])"
