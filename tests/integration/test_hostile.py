@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,25 @@ def test_the_check_names_the_cause_of_each(run) -> None:
     assert missed == {}, done.stdout
     for name in ("ecg-core", "ecg-backbones", "ecg-preproc", "ecg-ssl"):
         assert f"✓ {name} " in done.stdout
+
+
+def test_ctrl_c_ends_a_check_at_once_and_leaves_no_process_behind(tmp_path: Path) -> None:
+    site = hostile.settle(tmp_path / "site")
+    (site / "ecg_sleeps.py").write_text(
+        f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\nwhile True:\n    time.sleep(60)\n",
+        encoding="utf-8",
+    )
+    words = [sys.executable, "-m", "ecg_core", "plugins", "check", "ecg-sleeps"]
+    check = subprocess.Popen(words, env={**os.environ, "PYTHONPATH": str(site)}, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    check.send_signal(signal.SIGINT)
+    _, said = check.communicate(timeout=30)
+    assert (check.returncode, said) == (130, "ecg: interrupted\n")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_the_check_of_one_package_leaves_the_others_alone(run) -> None:

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from ecg_core.discovery.probe import Probe, probe_distribution
+from ecg_core.errors import PluginError
 
 BAD = {
     "raises": ("raise RuntimeError('boom')\n", "exception", "RuntimeError: boom"),
@@ -108,6 +109,17 @@ def test_a_process_that_a_plugin_leaves_behind_ends_with_its_probe(site, tmp_pat
 
     time.sleep(3)
     assert not mark.exists()
+
+
+def test_a_process_that_cannot_start_says_what_it_said(site, tmp_path, monkeypatch):
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho 'no such interpreter' >&2\nexit 3\n")
+    broken.chmod(0o755)
+    site.install("ecg-tcn")
+    plugin = site.refresh().plugins["ecg-tcn"]
+    monkeypatch.setattr(sys, "executable", str(broken))
+    with pytest.raises(PluginError, match="the probing process could not start: no such interpreter"):
+        probe_distribution(plugin)
 
 
 @pytest.mark.parametrize("provider", ["ecg-core", "ecg-backbones", "ecg-preproc", "ecg-ssl"])

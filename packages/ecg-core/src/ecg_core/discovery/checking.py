@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -79,10 +80,17 @@ def check_plugins(
         done: Told how far it is.
     """
     found: list[Checked] = []
+    stop = threading.Event()
     with ThreadPoolExecutor(jobs) as pool:
-        for plugin, probes in zip(plugins, pool.map(lambda p: probe_distribution(p, timeout=timeout), plugins), strict=True):
-            found.append(Checked(plugin, probes, (*_static(plugin), *_seen(probes))))
-            done(len(found), len(plugins))
+        waiting = [pool.submit(probe_distribution, plugin, timeout=timeout, stop=stop) for plugin in plugins]
+        try:
+            for plugin, future in zip(plugins, waiting, strict=True):
+                probes = future.result()
+                found.append(Checked(plugin, probes, (*_static(plugin), *_seen(probes))))
+                done(len(found), len(plugins))
+        except BaseException:  # Ctrl-C above all: nobody waits for imports that hang
+            stop.set()
+            raise
     return found
 
 

@@ -123,13 +123,21 @@ class PluginManager(pluggy.PluginManager):
             self._fail(hook, called, f"{called} of {hook.target} failed: {type(error).__name__}: {error}", error)
             return None
 
+    def _gathered(self, called: str, kind: type[R]) -> list[tuple[Component, R]]:
+        """What a hook that gives several things of one type gave, plugin by plugin."""
+        read = functools.partial(_all_of, kind)
+        answers = ((hook, self._ask(hook, called, read) or ()) for hook in list(self._loaded))
+        return [(hook, item) for hook, several in answers for items in several for item in items]
+
     # ------------------------------------------------------------------ the hooks, with types
 
     def aliases(self) -> list[tuple[Component, Alias]]:
         """Old names, with who declares them."""
-        read = functools.partial(_all_of, Alias)
-        answers = ((hook, self._ask(hook, "ecg_aliases", read) or ()) for hook in list(self._loaded))
-        return [(hook, alias) for hook, aliases in answers for some in aliases for alias in some]
+        return self._gathered("ecg_aliases", Alias)
+
+    def diagnostics(self) -> list[tuple[Component, Diagnostic]]:
+        """What plugins tell ``ecg doctor``."""
+        return self._gathered("ecg_doctor", Diagnostic)
 
     def registered(self) -> tuple[Component, ...]:
         """Components that hook modules name at run time; of a module that raises half-way, none."""
@@ -143,12 +151,6 @@ class PluginManager(pluggy.PluginManager):
                         found += mine
                 self._dynamic = tuple(found)
             return self._dynamic
-
-    def diagnostics(self) -> list[tuple[Component, Diagnostic]]:
-        """What plugins tell ``ecg doctor``."""
-        read = functools.partial(_all_of, Diagnostic)
-        answers = ((hook, self._ask(hook, "ecg_doctor", read) or ()) for hook in list(self._loaded))
-        return [(hook, diagnostic) for hook, diagnostics in answers for some in diagnostics for diagnostic in some]
 
     def run_event(self, run: Run, event: RunEvent) -> None:
         """Tell every plugin that watches runs."""

@@ -14,12 +14,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from ecg_core.discovery.index import Component, Plugin
+from ecg_core.errors import PluginError
 
 __all__ = ["Outcome", "Probe", "probe_distribution"]
 
@@ -57,24 +59,31 @@ class Probe:
     problems: tuple[str, ...] = ()
 
 
-def probe_distribution(plugin: Plugin, *, timeout: float = 120.0, block: tuple[str, ...] = ()) -> tuple[Probe, ...]:
+def probe_distribution(
+    plugin: Plugin, *, timeout: float = 120.0, block: tuple[str, ...] = (), stop: threading.Event | None = None
+) -> tuple[Probe, ...]:
     """Probe every healthy hook module and component of a distribution, in this order.
 
     Args:
         plugin: The distribution.
         timeout: Seconds one import may take.
         block: Packages that cannot be imported meanwhile, such as ``("torch",)``.
+        stop: Set it from another thread to end early, with the probes there are.
+
+    Raises:
+        PluginError: Not even torch, NumPy and our own contracts could be imported.
     """
+    stop = stop or threading.Event()
     left = [c for c in (*plugin.hooks, *plugin.components) if c.status in ("ok", "shadowed", "conflict")]
     found: list[Probe] = []
-    while left:
-        done = _run_child(left, timeout=timeout, block=block)
+    while left and not stop.is_set():
+        done = _run_child(left, timeout, block, stop)
         found += done
         left = left[len(done) :]
     return tuple(found)
 
 
-def _run_child(components: list[Component], *, timeout: float, block: tuple[str, ...]) -> list[Probe]:
+def _run_child(components: list[Component], timeout: float, block: tuple[str, ...], stop: threading.Event) -> list[Probe]:
     """Probes of the first components, up to the one that ended the child."""
     with tempfile.TemporaryDirectory(prefix="ecg-probe-") as folder, tempfile.TemporaryFile() as errors:
         report = Path(folder) / "report"
@@ -94,24 +103,25 @@ def _run_child(components: list[Component], *, timeout: float, block: tuple[str,
             start_new_session=True,
         )
         assert child.stdin is not None
-        child.stdin.write(json.dumps(request).encode())
-        child.stdin.close()
-        timed_out = not _finishes(child, report, timeout)
+        with contextlib.suppress(BrokenPipeError):  # it is gone already; what it said tells why
+            child.stdin.write(json.dumps(request).encode())
+            child.stdin.close()
+        timed_out = not _finishes(child, report, timeout, stop)
         lines = [json.loads(line) for line in _complete_lines(report)]
         errors.seek(0)
         said = errors.read().decode(errors="replace").strip().splitlines()
-    if not lines:
-        raise RuntimeError(f"the probing process could not start: {said[-1] if said else f'exit code {child.returncode}'}")
+    if not lines and not stop.is_set():
+        raise PluginError(f"the probing process could not start: {said[-1] if said else f'exit code {child.returncode}'}")
     done = [_probe(line) for line in lines if "outcome" in line]
-    if len(done) < len(components):
+    if len(done) < len(components) and not stop.is_set():
         done.append(_culprit(components[len(done)], child.returncode, timed_out, timeout))
     return done
 
 
-def _finishes(child: subprocess.Popen[bytes], report: Path, timeout: float) -> bool:
+def _finishes(child: subprocess.Popen[bytes], report: Path, timeout: float, stop: threading.Event) -> bool:
     """Wait for the child as long as no single import takes longer than the time; whatever it started ends with it."""
     size, deadline = 0, time.monotonic() + _START + timeout
-    while child.poll() is None and time.monotonic() < deadline:
+    while child.poll() is None and time.monotonic() < deadline and not stop.is_set():
         now = report.stat().st_size if report.exists() else 0
         if now != size:
             size, deadline = now, time.monotonic() + timeout
