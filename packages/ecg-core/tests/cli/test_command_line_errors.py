@@ -107,7 +107,7 @@ def test_words_come_from_the_process_when_none_are_given(monkeypatch: pytest.Mon
     assert (left.value.code, capsys.readouterr().out.strip()) == (0, module.__version__)
 
 
-@pytest.mark.parametrize("name", module._BUILT_IN)
+@pytest.mark.parametrize("name", module.BUILT_IN)
 def test_every_built_in_command_has_help_for_every_argument(ecg, name: str) -> None:
     said = ecg(name, "--help")
     assert said.code == 0

@@ -133,6 +133,15 @@ def test_info_of_a_variant_shows_its_own_defaults(ecg):
     assert facts["paper"].count("ICLR 2021") + facts["paper"].count("2024") >= 1
 
 
+def test_info_of_a_name_that_is_installed_imports_no_hook_module(ecg, ship):
+    ship(
+        "ecg-x", "[ecg_core.plugins]\nh = ecg_x_hooks\n[ecg_core.losses]\nnet = ecg_x_net:Net\n", ecg_x_hooks=LATE, ecg_x_net=NET
+    )
+    assert ecg("plugins", "info", "net").code == 0
+    assert "ecg_x_hooks" not in sys.modules
+    assert "full name  ecg-x:late" in ecg("plugins", "info", "late").out  # only a hook knows this one
+
+
 def test_info_of_a_component_that_cannot_be_imported_says_why(ecg, ship):
     ship("ecg-x", "[ecg_core.losses]\nnet = ecg_x_net:Net\n", ecg_x_net="raise RuntimeError('boom')\n")
     said = ecg("plugins", "info", "net")

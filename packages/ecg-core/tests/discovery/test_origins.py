@@ -128,9 +128,17 @@ def test_strict_mode_raises_at_the_first_thing_that_is_wrong_and_reports_still_s
     sentence = r"ECG_PLUGINS_STRICT is set, and ecg-tcn:a \(backbones\) is missing: .*\(and 1 more: `ecg plugins check`\)"
     with pytest.raises(PluginError, match=sentence):
         BACKBONES.get("resnet18")
-    assert "ecg-tcn" in get_index(tolerant=True).plugins
+    assert "ecg-tcn" in get_index().plugins
     monkeypatch.setenv("ECG_PLUGINS_STRICT", "0")
     assert "ecg-tcn" in get_index().plugins
+
+
+def test_strict_mode_does_not_mind_what_the_user_has_blocked(site, monkeypatch):
+    site.install("ecg-tcn")
+    monkeypatch.setenv("ECG_PLUGINS_BLOCK", "ecg-tcn")
+    monkeypatch.setenv("ECG_PLUGINS_STRICT", "1")
+    assert site.statuses()["ecg-tcn:tcn"][0] == "blocked"
+    get_index().insist_on_health()
 
 
 def test_refresh_sees_what_was_installed_since(site):

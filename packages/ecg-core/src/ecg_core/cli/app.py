@@ -14,17 +14,17 @@ from rich.console import Console
 from rich.text import Text
 
 from ecg_core import __version__
-from ecg_core.discovery.index import get_index
+from ecg_core.discovery.index import get_index, matching
 from ecg_core.discovery.names import comparison_key, near_names
 from ecg_core.discovery.registries import COMMANDS
 from ecg_core.discovery.summaries import summary
 from ecg_core.discovery.torch_backends import keep_torch_importable
 from ecg_core.errors import ECGError, PluginWarning, ProvenanceWarning, UnknownComponentError, missing_extra
 
-__all__ = ["app", "run"]
+__all__ = ["BUILT_IN", "app", "run"]
 
 # Strings: the module of a command, with torch and pandas behind it, is imported when the command runs.
-_BUILT_IN = {
+BUILT_IN = {
     "doctor": "ecg_core.cli.doctor:doctor",
     "prep": "ecg_core.cli.prep:prep",
     "pretrain": "ecg_core.cli.pretrain:pretrain",
@@ -46,7 +46,6 @@ _SUMMARY = {
 }
 
 _FLAGS = ("--help", "-h", "--version")
-_FLAGS_OF_HELP = {"--help", "-h"}
 
 
 def app(chosen: str | None = None) -> App:
@@ -66,26 +65,26 @@ def app(chosen: str | None = None) -> App:
         help_on_error=False,
         suppress_keyboard_interrupt=False,
     )
-    for name, target in _BUILT_IN.items():
+    for name, target in BUILT_IN.items():
         built.command(target, name=name, help=_SUMMARY[name])
     for name in filter(_may_be_listed, COMMANDS.names()):
         if name != chosen:
             component = COMMANDS.describe(name)
             built.command(component.target, name=name, help=summary(component) if chosen is None else "")
-    if chosen is not None and chosen not in _BUILT_IN:
+    if chosen is not None and chosen not in BUILT_IN:
         built.command(_shipped(chosen), name=chosen)
     return built
 
 
 def _may_be_listed(name: str) -> bool:
-    taken = {comparison_key(built_in) for built_in in _BUILT_IN}
+    taken = {comparison_key(built_in) for built_in in BUILT_IN}
     return re.fullmatch(r"\w[\w-]*", name) is not None and comparison_key(name) not in taken
 
 
 def _shipped(name: str) -> Any:
     """The command a plugin ships under this name, imported."""
-    near = near_names(name, [*_BUILT_IN, *filter(_may_be_listed, COMMANDS.names())])
-    shipped = any(comparison_key(c.name) == comparison_key(name.rpartition(":")[2]) for c in get_index().components("commands"))
+    near = near_names(name, [*BUILT_IN, *filter(_may_be_listed, COMMANDS.names())])
+    shipped = next(matching(get_index().components("commands"), name), None) is not None
     if ":" in name or (_may_be_listed(name) and (shipped or name in COMMANDS)):
         return COMMANDS.get(name)
     hint = f" Did you mean {', '.join(map(repr, near))}?" if near else ""
@@ -100,7 +99,7 @@ def run(words: Sequence[str]) -> NoReturn:
     try:
         chosen = next((word for word in words if word not in _FLAGS), None)
         with _told_in_one_line(console):
-            if chosen not in (None, "plugins") and not _FLAGS_OF_HELP & set(words):
+            if chosen not in (None, "plugins") and not set(_FLAGS) & set(words):
                 keep_torch_importable()
             app(chosen)(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:

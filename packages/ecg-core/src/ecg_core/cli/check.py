@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Sized
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from rich.text import Text
@@ -15,6 +15,9 @@ from ecg_core.cli.output import console, tell, working
 from ecg_core.discovery.checking import Checked, Finding, check_plugins, chosen_plugins
 from ecg_core.discovery.index import get_index
 from ecg_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ecg_core.testing.outcome import Outcome
 
 __all__ = ["check"]
 
@@ -38,7 +41,7 @@ def check(
     plugins = chosen_plugins(distributions)
     with working("checking") as update:
         found = check_plugins(plugins, timeout=timeout, jobs=min(4, os.cpu_count() or 1), done=update)
-    kit: dict[str, Any] = {}
+    kit: dict[str, Outcome] = {}
     if conformance:
         from ecg_core.testing.kit import run_conformance
 
@@ -46,8 +49,8 @@ def check(
             for number, plugin in enumerate(plugins):
                 update(number, len(plugins))
                 kit[plugin.name] = run_conformance(plugin.name)
-    problems = () if distributions else get_index(tolerant=True).problems
-    failed = bool(problems) or any(c.failed for c in found) or any(outcome.failed for outcome in kit.values())
+    problems = () if distributions else get_index().problems
+    failed = bool(problems) or any(c.failed for c in found) or not all(outcome.ok for outcome in kit.values())
     if as_json:
         _print_json(found, kit, problems)
     else:
@@ -60,9 +63,9 @@ def check(
     raise SystemExit(1 if failed else 0)
 
 
-def _print(checked: Checked, kit: Any) -> None:
+def _print(checked: Checked, kit: Outcome | None) -> None:
     plugin, seconds = checked.plugin, sum(p.seconds for p in checked.probes)
-    failed = checked.failed or (kit is not None and kit.failed)
+    failed = checked.failed or (kit is not None and not kit.ok)
     mark = ("✗", "red") if failed else ("·", "yellow") if checked.findings else ("✓", "green")
     facts = f"{_counted(plugin.components, 'component')}, {_counted(plugin.hooks, 'hook module')}, {seconds:.2f} s to import"
     console.print(Text.assemble(mark, " ", (f"{plugin.name} {plugin.version}", "bold"), "  ", (facts, "dim")))
@@ -83,7 +86,7 @@ def _line(finding: Finding) -> Text:
     return Text.assemble("    ", finding.where, "  ", (finding.cause, style), ": ", finding.message)
 
 
-def _print_json(found: list[Checked], kit: dict[str, Any], problems: tuple[str, ...]) -> None:
+def _print_json(found: list[Checked], kit: dict[str, Outcome], problems: tuple[str, ...]) -> None:
     packages = [
         {
             "name": c.plugin.name,
@@ -91,7 +94,7 @@ def _print_json(found: list[Checked], kit: dict[str, Any], problems: tuple[str, 
             "failed": c.failed,
             "findings": [asdict(f) for f in c.findings],
             "probes": [asdict(p) for p in c.probes],
-            "conformance": asdict(kit[c.plugin.name]) if c.plugin.name in kit else None,
+            "conformance": kit[c.plugin.name].to_dict() if c.plugin.name in kit else None,
         }
         for c in found
     ]

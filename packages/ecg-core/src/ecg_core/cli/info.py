@@ -37,7 +37,7 @@ def info(
         kind: Where components of several kinds have this name, the one that is meant.
         as_json: Print it as JSON.
     """
-    plugin = get_index(tolerant=True).plugins.get(distribution_key(name)) if kind is None else None
+    plugin = get_index().plugins.get(distribution_key(name)) if kind is None else None
     components = _meant(name, kind, is_package=plugin is not None)
     if not components and plugin is None:
         raise _unknown(name, kind)
@@ -55,20 +55,21 @@ def info(
 
 def _meant(name: str, kind: str | None, *, is_package: bool) -> list[Component]:
     """What the name means in each kind that has it: what ``build`` would take, or whatever state it is in."""
+    kinds = (kind,) if kind else KINDS
+    installed = {k: list(matching(get_index().components(k), name)) for k in kinds}
+    if is_package or any(installed.values()):  # asking further would import hook modules, for a name that has a meaning already
+        kinds = tuple(k for k in kinds if installed[k])
     found: list[Component] = []
-    for k in (kind,) if kind else KINDS:
-        installed = list(matching(get_index(tolerant=True).components(k), name))
-        if is_package and not installed:  # a miss would import hook modules, for a name that has a meaning already
-            continue
+    for k in kinds:
         try:
             found.append(registry_of(k).describe(name))
         except RegistryError:
-            found += installed
+            found += installed[k]
     return found
 
 
 def _unknown(name: str, kind: str | None) -> UnknownComponentError:
-    index = get_index(tolerant=True)
+    index = get_index()
     known = {c.name for c in index.components(kind)} | (set() if kind else set(index.plugins))
     near = near_names(name.rpartition(":")[2], sorted(known))
     hint = f" Did you mean {', '.join(repr(n) for n in near)}?" if near else ""

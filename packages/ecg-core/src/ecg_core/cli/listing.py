@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ecg_core.discovery.index import Component, get_index
+from ecg_core.discovery.installed_hooks import installed_hooks
 from ecg_core.discovery.kinds import KINDS
 from ecg_core.discovery.summaries import summary
 
@@ -51,7 +52,7 @@ def understood(words: Sequence[str]) -> Wanted | None:
 
 def print_plugins(wanted: Wanted) -> None:
     """Print what is installed; exit code 0 whatever state it is in."""
-    index = get_index(tolerant=True)
+    index = get_index()
     dynamic = _registered_at_run_time() if wanted.run_time else ()
     if wanted.as_json:
         found = index.to_dict()
@@ -88,9 +89,8 @@ def _print_group(kind: str, components: Sequence[Component]) -> None:
 
 
 def _registered_at_run_time() -> tuple[Component, ...]:
-    from ecg_core.discovery.manager import plugin_manager
-
-    return plugin_manager().registered()
+    manager = installed_hooks()
+    return () if manager is None else manager.registered()
 
 
 def _plain(text: str) -> str:

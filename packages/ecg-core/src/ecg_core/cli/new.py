@@ -48,9 +48,9 @@ def new(
 
 
 def _check_word(name: str) -> None:
-    from ecg_core.cli.app import _BUILT_IN
+    from ecg_core.cli.app import BUILT_IN
 
-    if name in _BUILT_IN:
+    if name in BUILT_IN:
         raise ConfigError(f"'{name}' is a word of ecg itself, so a command of that name could never run; choose another name")
 
 

@@ -56,7 +56,7 @@ def chosen_plugins(names: Sequence[str]) -> tuple[Plugin, ...]:
     Raises:
         UnknownComponentError: One of them is not installed or ships nothing.
     """
-    index = get_index(tolerant=True)
+    index = get_index()
     for name in names:
         if distribution_key(name) not in index.plugins:
             near = near_names(name, index.plugins)
@@ -98,8 +98,7 @@ def _static(plugin: Plugin) -> Iterator[Finding]:
     """What the index knows. Blocked is what the user asked for; a clash of names leaves the qualified name."""
     for c in plugin.unhealthy:
         if c.status != "blocked":
-            level: Literal["failure", "warning"] = "warning" if c.status in ("shadowed", "conflict") else "failure"
-            yield Finding(level, f"{c.kind}:{c.name}", c.status, c.detail)
+            yield Finding("failure" if c.broken else "warning", f"{c.kind}:{c.name}", c.status, c.detail)
     if not (plugin.hooks or plugin.components):
         yield Finding("failure", "entry points", "invalid", "its entry points hold nothing that can be read")
 

@@ -15,6 +15,7 @@ from ecg_core.config.plain import is_component, plain
 from ecg_core.config.signature import call, signature_of
 from ecg_core.discovery.health import USABLE
 from ecg_core.discovery.index import Component, get_index
+from ecg_core.discovery.installed_hooks import installed_hooks
 from ecg_core.discovery.kinds import KINDS, singular
 from ecg_core.discovery.modules import is_target
 from ecg_core.errors import ConfigError, RegistryError
@@ -155,10 +156,9 @@ def _known(registry: Registry[Any], source: Any) -> Iterator[str | Component]:
 
 
 def _known_at_run_time(registry: Registry[Any], source: Any) -> Iterator[Component]:
-    if get_index().hooks() and not isinstance(source, Registered):
-        from ecg_core.discovery.manager import plugin_manager
-
-        yield from (c for c in plugin_manager().registered() if c.kind == registry.kind and is_target(c.target, source))
+    manager = None if isinstance(source, Registered) else installed_hooks()
+    if manager is not None:
+        yield from (c for c in manager.registered() if c.kind == registry.kind and is_target(c.target, source))
 
 
 def _local_classes(registry: Registry[Any]) -> Iterator[Any]:

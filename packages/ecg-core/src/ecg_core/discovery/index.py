@@ -46,6 +46,11 @@ class Component:
         """The module that has to be imported."""
         return self.target.partition(":")[0]
 
+    @property
+    def broken(self) -> bool:
+        """Whether it cannot be had by any name, and nobody asked for that."""
+        return self.status not in (*USABLE, "blocked")
+
 
 @dataclass(frozen=True)
 class Plugin:
@@ -94,6 +99,21 @@ class PluginIndex:
         """Usable components whose name compares equal; ``"provider:name"`` restricts the provider."""
         return tuple(matching((c for c in self.components(kind) if c.status in USABLE), name))
 
+    def insist_on_health(self) -> None:
+        """Called before a component is loaded, and by nobody who only looks: what is wrong must stay visible.
+
+        Raises:
+            PluginError: ``ECG_PLUGINS_STRICT=1`` is set, and something about an installed plugin is wrong.
+        """
+        if os.environ.get("ECG_PLUGINS_STRICT", "0") in ("", "0"):
+            return
+        wrong = [*self.problems]
+        unhealthy = (c for p in self.plugins.values() for c in p.unhealthy if c.status != "blocked")
+        wrong += [f"{c.qualified} ({c.kind}) is {c.status}: {c.detail}" for c in unhealthy]
+        if wrong:
+            more = f" (and {len(wrong) - 1} more: `ecg plugins check`)" if len(wrong) > 1 else ""
+            raise PluginError(f"ECG_PLUGINS_STRICT is set, and {wrong[0]}{more}")
+
     def to_dict(self) -> dict[str, Any]:
         """The index for ``--json``."""
 
@@ -131,39 +151,20 @@ _lock = threading.Lock()
 _cached: PluginIndex | None = None
 
 
-def get_index(*, refresh: bool = False, tolerant: bool = False) -> PluginIndex:
-    """The index of this process. One scan, thread-safe; ``refresh=True`` sees what was installed since.
-
-    Args:
-        refresh: Scan again.
-        tolerant: Return an unhealthy index even under ``ECG_PLUGINS_STRICT=1``; for whoever reports on it.
-
-    Raises:
-        PluginError: ``ECG_PLUGINS_STRICT=1`` is set, and something about an installed plugin is wrong.
-    """
+def get_index(*, refresh: bool = False) -> PluginIndex:
+    """The index of this process. One scan, thread-safe; ``refresh=True`` sees what was installed since."""
     global _cached
     with _lock:
         if refresh:
             importlib.invalidate_caches()
         if _cached is None or refresh:
             _cached = _scan()
-        index = _cached
-    if not tolerant and os.environ.get("ECG_PLUGINS_STRICT", "0") not in ("", "0"):
-        _insist_on_health(index)
-    return index
+        return _cached
 
 
 def refresh() -> PluginIndex:
     """See what was installed, upgraded or removed since this process began, for instance from a notebook cell."""
     return get_index(refresh=True)
-
-
-def _insist_on_health(index: PluginIndex) -> None:
-    wrong = [*index.problems]
-    wrong += [f"{c.qualified} ({c.kind}) is {c.status}: {c.detail}" for p in index.plugins.values() for c in p.unhealthy]
-    if wrong:
-        more = f" (and {len(wrong) - 1} more: `ecg plugins check`)" if len(wrong) > 1 else ""
-        raise PluginError(f"ECG_PLUGINS_STRICT is set, and {wrong[0]}{more}")
 
 
 def _scan() -> PluginIndex:

@@ -177,7 +177,8 @@ class PluginManager(pluggy.PluginManager):
         known = (hook.qualified, doing) in self._failures
         self._failures[hook.qualified, doing] = failure
         if not known:
-            warnings.warn(f"{failure}. Everything else works on; `ecg plugins check` tells more.", PluginWarning, stacklevel=2)
+            sentence = str(failure) if message.endswith((".", "?")) else f"{failure}."
+            warnings.warn(f"{sentence} Everything else works on; `ecg plugins check` tells more.", PluginWarning, stacklevel=2)
 
 
 def _note(found: list[Component], hook: Component, kind: str, name: str, target: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from ecg_core.config.plain import plain
 from ecg_core.discovery.configuration import check_kinds
 from ecg_core.discovery.index import Component, get_index
+from ecg_core.discovery.installed_hooks import installed_hooks
 from ecg_core.discovery.kinds import singular
 from ecg_core.discovery.versions import pip_line
 from ecg_core.errors import CheckpointError, ConfigError
@@ -53,11 +54,9 @@ def _asked(provider: str, kind: str, name: str, config: dict[str, Any], version:
     Raises:
         CheckpointError: It raised.
     """
-    if not any(hook.provider == provider for hook in get_index().hooks()):
+    manager = installed_hooks() if any(hook.provider == provider for hook in get_index().hooks()) else None
+    if manager is None:
         return None
-    from ecg_core.discovery.manager import plugin_manager
-
-    manager = plugin_manager()
     with warnings.catch_warnings():  # what goes wrong is an error here, not a warning
         warnings.simplefilter("ignore")
         before = dict(manager.failures)

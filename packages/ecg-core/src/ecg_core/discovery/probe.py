@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from ecg_core.discovery.health import USABLE
 from ecg_core.discovery.index import Component, Plugin
 from ecg_core.errors import PluginError
 
@@ -74,7 +75,7 @@ def probe_distribution(
         PluginError: Not even torch, NumPy and our own contracts could be imported.
     """
     stop = stop or threading.Event()
-    left = [c for c in (*plugin.hooks, *plugin.components) if c.status in ("ok", "shadowed", "conflict")]
+    left = [c for c in (*plugin.hooks, *plugin.components) if c.status in USABLE]
     found: list[Probe] = []
     while left and not stop.is_set():
         done = _run_child(left, timeout, block, stop)

@@ -136,7 +136,7 @@ def _absent(entry: Entry) -> str:
         module = target.partition(":")[0]
         todo = "define and register it again first" if module == "__main__" else f"import that module first: import {module}"
         return f"the {singular(kind)} '{name}' was registered by {target}; {todo}"
-    plugin = get_index(tolerant=True).plugins.get(provider)
+    plugin = get_index().plugins.get(provider)
     if plugin is None:
         return f"built with {provider} {version}, which is not installed: {pip_line(provider, version)}"
     here = next((c for c in matching(plugin.components, name.rpartition(":")[2]) if c.kind == kind), None)

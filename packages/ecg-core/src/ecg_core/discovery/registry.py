@@ -52,7 +52,9 @@ class Registry(Generic[T]):
             UnknownComponentError: Nobody ships it; near names are given.
             AmbiguousComponentError: Several strangers ship it.
             ComponentLoadError: Its module cannot be imported; the cause is chained.
+            PluginError: ``ECG_PLUGINS_STRICT=1`` is set, and something about an installed plugin is wrong.
         """
+        get_index().insist_on_health()
         found = self._resolve(name)
         return cast("Callable[..., T]", self._load(found) if isinstance(found, Component) else found)
 

@@ -87,7 +87,7 @@ def renamed(kind: str, name: str, *, warned: set[str]) -> str | None:
 
 def unknown(kind: str, name: str, known: Sequence[str]) -> UnknownComponentError:
     """The error for a name that means nothing here: what is wrong with it, what is near, what to install."""
-    index = get_index(tolerant=True)
+    index = get_index()
     listed = f"Installed {kind}: `ecg plugins list --kind {kind}`."
     provider, _, plain = name.rpartition(":")
     same = [c for c in index.components(kind) if comparison_key(c.name) == comparison_key(plain)]

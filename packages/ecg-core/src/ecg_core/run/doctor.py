@@ -20,7 +20,7 @@ __all__ = ["Diagnostic", "doctor"]
 
 def doctor() -> list[Diagnostic]:
     """Look at Python, the packages, the plugins and the hardware."""
-    index = get_index(tolerant=True)
+    index = get_index()
     found = [Diagnostic("ok", f"Python {platform.python_version()}, ecg-core {__version__}, {os.cpu_count()} cores")]
     for name in FIRST_PARTY[1:]:
         installed = index.plugins.get(name)
@@ -43,8 +43,7 @@ def doctor() -> list[Diagnostic]:
     found += _devices()
     found += _told_by_plugins(index)
     for c in (c for p in index.plugins.values() for c in p.unhealthy):
-        asked_for = c.status in ("blocked", "shadowed", "conflict")  # by the user, or still there by their full names
-        found.append(Diagnostic("note" if asked_for else "problem", f"{c.qualified} ({c.kind}): {c.status}, {c.detail}"))
+        found.append(Diagnostic("problem" if c.broken else "note", f"{c.qualified} ({c.kind}): {c.status}, {c.detail}"))
     found += [Diagnostic("problem", problem) for problem in index.problems]
     return found
 
