@@ -12,6 +12,7 @@ from ecg_core.contracts.arrays import as_float, asarray_like, is_array, namespac
 from ecg_core.contracts.draws import Draws, record_key
 from ecg_core.contracts.transform import S, Transform, _as_draws, _as_windows, probability
 from ecg_core.data.batch import Batch
+from ecg_core.data.leads import canonical_leads
 from ecg_core.data.record import Record
 from ecg_core.errors import ConfigError
 
@@ -63,6 +64,11 @@ class Compose(Transform):
             return [TRANSFORMS.to_config(self)]
         return [TRANSFORMS.to_config(t) for t in self.transforms]
 
+    def output_leads(self, leads: tuple[str, ...]) -> tuple[str, ...]:
+        for transform in self.transforms:
+            leads = transform.output_leads(leads)
+        return leads
+
     def output_fs(self, fs: float) -> float:
         for transform in self.transforms:
             fs = transform.output_fs(fs)
@@ -83,13 +89,15 @@ class Compose(Transform):
         return gain
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
-        return self._on_array(x, fs, None)
+        return self._on_array(x, fs, None, None)
 
-    def __call__(self, x: S, *, fs: float | None = None, generator: Draws | int | None = None) -> S:
+    def __call__(
+        self, x: S, *, fs: float | None = None, leads: Sequence[str] | None = None, generator: Draws | int | None = None
+    ) -> S:
         # One step sees what the step before made, so the chain hands on whole values instead of arrays.
         if self.p == 1.0 and not self.random_order:
-            return self._in_turn(x, fs, self._draws_for(x, generator))
-        return super().__call__(x, fs=fs, generator=generator)
+            return self._in_turn(x, fs, leads, self._draws_for(x, generator))
+        return super().__call__(x, fs=fs, leads=leads, generator=generator)
 
     def _checked_fs(self, fs: float | None) -> float:
         for transform in self.transforms:
@@ -105,10 +113,12 @@ class Compose(Transform):
             raise TypeError(f"expected an array, a tensor, a Record or a Batch, got {type(x).__name__}")
         return _as_draws(generator, int(np.prod(x.shape[:-2], dtype=int)))
 
-    def _in_turn(self, x: Any, fs: float | None, draws: Draws) -> Any:
+    def _in_turn(self, x: Any, fs: float | None, leads: Sequence[str] | None, draws: Draws) -> Any:
         for number, transform in enumerate(self.transforms):
-            x = transform(x, fs=fs, generator=draws.child(number))
-            fs = None if fs is None else transform.output_fs(fs)
+            x = transform(x, fs=fs, leads=leads, generator=draws.child(number))
+            # A record and a batch know their own, and what is given with them was only checked.
+            fs = None if fs is None or not is_array(x) else transform.output_fs(fs)
+            leads = None if leads is None or not is_array(x) else transform.output_leads(canonical_leads(leads))
         return x
 
     def _on_record(self, record: Record, generator: Draws | int | None) -> Record:
@@ -122,12 +132,12 @@ class Compose(Transform):
 
     def _on_batch(self, batch: Batch, generator: Draws | int | None) -> Batch:
         draws = self._draws_for(batch, generator)
-        return replace(batch, signal=self._shuffled(batch.signal, batch.fs, draws))
+        return replace(batch, signal=self._shuffled(batch.signal, batch.fs, batch.leads, draws))
 
-    def _on_array(self, x: Any, fs: float, generator: Draws | int | None) -> Any:
+    def _on_array(self, x: Any, fs: float, leads: tuple[str, ...] | None, generator: Draws | int | None) -> Any:
         windows = _as_windows(x)
         draws = _as_draws(generator, int(windows.shape[0])).like(windows)
-        return namespace(x).reshape(self._shuffled(windows, fs, draws), x.shape)
+        return namespace(x).reshape(self._shuffled(windows, fs, leads, draws), x.shape)
 
     def _plan(self, draws: Draws) -> tuple[Any, Any]:
         count = len(self.transforms)
@@ -137,7 +147,7 @@ class Compose(Transform):
             ranks = ranks * 0 + asarray_like(np.arange(count), ranks)
         return draws.child(-2).happens(self.p), xp.argsort(ranks, axis=-1)
 
-    def _shuffled(self, x: Any, fs: float, draws: Draws) -> Any:
+    def _shuffled(self, x: Any, fs: float, leads: tuple[str, ...] | None, draws: Draws) -> Any:
         """Each window through its own order: per slot, every transform takes the windows whose turn it is."""
         # Each by itself: in another order, two that cancel out would not. An unknown fs is NaN, which ``in`` finds by identity.
         n = x.shape[-1]
@@ -151,7 +161,8 @@ class Compose(Transform):
             for number, transform in enumerate(self.transforms):
                 turn = xp.nonzero((order[:, slot] == number) & hit)[0]
                 if turn.shape[0]:
-                    done = transform(x[turn], fs=None if fs != fs else fs, generator=draws.child(number).subset(turn))
+                    own = draws.child(number).subset(turn)
+                    done = transform(x[turn], fs=None if fs != fs else fs, leads=leads, generator=own)
                     x = _placed(x, turn, done)
         return x
 

@@ -7,7 +7,8 @@ dimensions, number types, records with their annotations, batches with their ran
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from ecg_core.config.configurable import Configurable
 from ecg_core.contracts.arrays import as_float, is_array, namespace, widened
 from ecg_core.contracts.draws import Draws, record_key
 from ecg_core.data.batch import Batch
+from ecg_core.data.leads import canonical_leads
 from ecg_core.data.record import Record
 from ecg_core.errors import DataError
 
@@ -49,6 +51,19 @@ class Transform(Configurable):
         """Samples of the output."""
         return n_samples
 
+    def output_leads(self, leads: tuple[str, ...]) -> tuple[str, ...]:
+        """Names of the output's leads, when the input has these."""
+        return leads
+
+    def context(self, *, leads: tuple[str, ...] | None, annotations: Mapping[str, Any]) -> dict[str, Any]:
+        """What :meth:`apply` needs to know besides the samples; it arrives there, and in ``move``, among ``drawn``.
+
+        Args:
+            leads: Names of the leads; ``None`` for an array that came without.
+            annotations: ``(windows, positions)`` int64 sample positions by name, -1 where a window has fewer.
+        """
+        return {}
+
     def move(self, positions: Any, *, fs: float, samples: int, **drawn: Any) -> Any:
         """Where ``(windows, positions)`` sample positions in a signal of ``samples`` stand after the transform."""
         return positions
@@ -61,24 +76,29 @@ class Transform(Configurable):
         """Gain at each frequency (Hz) of a linear, time-invariant transform; ``None`` for any other."""
         return None
 
-    def __call__(self, x: S, *, fs: float | None = None, generator: Draws | int | None = None) -> S:
-        """Transform arrays (``fs`` in Hz), a record or a batch (which know their own ``fs``).
+    def __call__(
+        self, x: S, *, fs: float | None = None, leads: Sequence[str] | None = None, generator: Draws | int | None = None
+    ) -> S:
+        """Transform arrays (``fs`` in Hz), a record or a batch (which know their own ``fs`` and leads).
 
         Args:
             x: What to transform.
             fs: Sampling frequency of an array; not for records and batches.
+            leads: Names of an array's leads, for transforms that go by them; not for records and batches.
             generator: For random transforms: draws or a seed. Batches bring their own; without one, an array is
                 transformed differently at every call.
         """
         if isinstance(x, (Record, Batch)) and fs is not None and fs != x.fs:
             raise ValueError(f"a {type(x).__name__} knows its fs ({x.fs:g} Hz); leave out fs={fs:g}")
+        if isinstance(x, (Record, Batch)) and leads is not None and canonical_leads(leads) != x.leads:
+            raise ValueError(f"a {type(x).__name__} knows its leads ({', '.join(x.leads)}); leave out leads=…")
         if isinstance(x, Record):
             return self._on_record(x, generator)  # type: ignore[return-value]
         if isinstance(x, Batch):
             return self._on_batch(x, generator)  # type: ignore[return-value]
         if not is_array(x):
             raise TypeError(f"expected an array, a tensor, a Record or a Batch, got {type(x).__name__}")
-        return self._on_array(x, self._checked_fs(fs), generator)
+        return self._on_array(x, self._checked_fs(fs), _named(x, leads), generator)
 
     def as_module(self, fs: float | None = None) -> nn.Module:
         """A torch module that applies the transform, for export and ``nn.Sequential``."""
@@ -111,28 +131,52 @@ class Transform(Configurable):
         out = self.apply(widened(x), fs=fs, **drawn)
         return out if out.dtype == x.dtype else xp.astype(out, x.dtype)
 
-    def _on_array(self, x: Any, fs: float, generator: Draws | int | None) -> Any:
+    def _on_array(self, x: Any, fs: float, leads: tuple[str, ...] | None, generator: Draws | int | None) -> Any:
         windows = _as_windows(x)
         draws = _as_draws(generator, int(windows.shape[0])).like(windows)
-        out = self._run(windows, fs, self._drawn(tuple(windows.shape), draws))
+        drawn = {**self.context(leads=leads, annotations={}), **self._drawn(tuple(windows.shape), draws)}
+        out = self._run(windows, fs, drawn)
         return namespace(x).reshape(out, (*x.shape[:-2], *out.shape[-2:]))
 
     def _on_batch(self, batch: Batch, generator: Draws | int | None) -> Batch:
         draws = batch.draws() if generator is None else _as_draws(generator, len(batch)).like(batch.signal)
-        drawn = self._drawn(tuple(batch.signal.shape), draws)
-        mask = None if batch.mask is None else self.move_mask(batch.mask, fs=batch.fs, **drawn)
-        return batch.with_signal(self._run(batch.signal, batch.fs, drawn), fs=self.output_fs(batch.fs), mask=mask)
+        known = self.context(leads=batch.leads, annotations=batch.annotations)
+        drawn = {**known, **self._drawn(tuple(batch.signal.shape), draws)}
+        signal = self._run(batch.signal, batch.fs, drawn)
+        there = {"mask": batch.mask, "step_targets": batch.step_targets}
+        moved = {name: self._moved_values(v, batch.fs, drawn) for name, v in there.items() if v is not None}
+        n, after = batch.signal.shape[-1], signal.shape[-1]
+        positions = {
+            name: _moved(values, self.move(values, fs=batch.fs, samples=n, **drawn), after)
+            for name, values in batch.annotations.items()
+        }
+        return replace(
+            batch,
+            signal=signal,
+            fs=self.output_fs(batch.fs),
+            leads=self.output_leads(batch.leads),
+            annotations=positions,
+            **moved,
+        )
+
+    def _moved_values(self, values: Any, fs: float, drawn: Mapping[str, Any]) -> Any:
+        if values.ndim == 2:
+            return self.move_mask(values, fs=fs, **drawn)
+        each = [self.move_mask(values[:, i], fs=fs, **drawn) for i in range(values.shape[1])]
+        return namespace(values).stack(each, axis=1)
 
     def _on_record(self, record: Record, generator: Draws | int | None) -> Record:
         draws = _as_draws(generator, 1, key=record_key(record.record_id))
         x = record.signal[None]
-        drawn = self._drawn(x.shape, draws)
+        positions = {name: np.asarray(values)[None] for name, values in record.annotations.items()}
+        drawn = {**self.context(leads=record.leads, annotations=positions), **self._drawn(x.shape, draws)}
         signal = self._run(x, record.fs, drawn)[0]
         moved = {}
-        for name, positions in record.annotations.items():
-            there = np.asarray(self.move(np.asarray(positions)[None], fs=record.fs, samples=record.n_samples, **drawn))[0]
+        for name, values in positions.items():
+            there = np.asarray(self.move(values, fs=record.fs, samples=record.n_samples, **drawn))[0]
             moved[name] = there[(there >= 0) & (there < signal.shape[-1])]
-        return record.with_signal(signal, fs=self.output_fs(record.fs), annotations=moved)
+        leads = self.output_leads(record.leads)
+        return record.with_signal(signal, fs=self.output_fs(record.fs), leads=leads, annotations=moved)
 
 
 class RandomTransform(Transform):
@@ -157,6 +201,22 @@ class RandomTransform(Transform):
         if self.p >= 1:
             return out
         return namespace(x).where(drawn["hit"][:, None, None], out, as_float(x))
+
+
+def _moved(before: Any, after: Any, samples: int) -> Any:
+    """Positions after a transform; those that were absent or fell off an end become -1."""
+    xp = namespace(before)
+    inside = (before >= 0) & (after >= 0) & (after < samples)
+    return xp.where(inside, after, xp.full_like(after, -1))
+
+
+def _named(x: Any, leads: Sequence[str] | None) -> tuple[str, ...] | None:
+    if leads is None:
+        return None
+    names = canonical_leads(leads)
+    if x.ndim >= 2 and len(names) != x.shape[-2]:
+        raise DataError(f"{len(names)} lead names for a signal of {x.shape[-2]} leads; give one name per lead")
+    return names
 
 
 def probability(p: float) -> float:

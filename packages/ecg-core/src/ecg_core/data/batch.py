@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +14,7 @@ from ecg_core.errors import DataError
 
 __all__ = ["Batch"]
 
-_MOVED = ("signal", "targets", "patient", "segment", "mask")
+_MOVED = ("signal", "targets", "step_targets", "patient", "segment", "mask")
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,10 +27,12 @@ class Batch:
         leads: Names of the leads, the same for every window.
         record_ids: One name per window.
         record_keys: ``(batch,)`` int64 NumPy; from these every random draw follows.
-        targets: ``(batch, classes)`` in {0, 1}, or ``(batch,)`` class numbers.
+        targets: About the whole window: ``(batch, classes)`` in [0, 1], or ``(batch,)`` class numbers.
+        step_targets: About each time point: ``(batch, samples)`` class numbers, or ``(batch, classes, samples)`` in [0, 1].
         patient: ``(batch,)`` int64 patient numbers.
         segment: ``(batch,)`` int64, position of the window in its recording.
         mask: ``(batch, samples)`` booleans, true where the signal is measured.
+        annotations: ``(batch, positions)`` int64 sample positions by name (``"r_peaks"``), -1 where a window has fewer.
         seed: Of the run.
         epoch: Of the run; random draws change with it.
     """
@@ -40,9 +43,11 @@ class Batch:
     record_ids: tuple[str, ...] = ()
     record_keys: Any = None
     targets: Any = None
+    step_targets: Any = None
     patient: Any = None
     segment: Any = None
     mask: Any = None
+    annotations: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     epoch: int = 0
 
@@ -54,8 +59,11 @@ class Batch:
             raise DataError(f"{len(self.leads)} lead names for a batch of {self.signal.shape[1]} leads")
         if self.record_keys is None:
             object.__setattr__(self, "record_keys", np.arange(len(self), dtype=np.int64))
-        for name in ("targets", "patient", "segment", "mask", *(["record_ids"] if self.record_ids else [])):
+        for name in ("targets", "step_targets", "patient", "segment", "mask", *(["record_ids"] if self.record_ids else [])):
             self._check_count(name)
+        for name, positions in self.annotations.items():
+            if positions.ndim != 2 or len(positions) != len(self):
+                raise DataError(f"annotations {name!r} must be ({len(self)}, positions), got shape {tuple(positions.shape)}")
 
     def __len__(self) -> int:
         return int(self.signal.shape[0])
@@ -91,4 +99,5 @@ class Batch:
 
         values = {name: getattr(self, name) for name in _MOVED}
         tensors = {k: torch.as_tensor(v) for k, v in values.items() if v is not None}
-        return replace(self, **{k: act(v) for k, v in tensors.items()})
+        positions = {k: act(torch.as_tensor(v)) for k, v in self.annotations.items()}
+        return replace(self, annotations=positions, **{k: act(v) for k, v in tensors.items()})
