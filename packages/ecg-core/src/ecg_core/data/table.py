@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ FACTS = ("record_id", "patient_id", "root", "path", "fs", "n_samples", "leads", 
 
 # What a recording states itself; a labels file has no say in these.
 _MEASURED = ("root", "path", "fs", "n_samples", "leads")
+_PATHS = ("root", "path")
+_TEXTS = ("record_id", "patient_id", "sex", "split")
 _SEX = {"f": "F", "female": "F", "m": "M", "male": "M"}
 
 
@@ -79,6 +81,25 @@ class RecordTable:
     def with_columns(self, **columns: Any) -> RecordTable:
         """The table with these columns added or replaced."""
         return RecordTable(self.frame.assign(**columns), self.rejects)
+
+    def with_targets(self, **targets: Sequence[Any]) -> RecordTable:
+        """The table with these target columns added or replaced, each as tuples of classes in a column of objects.
+
+        Args:
+            targets: Per target one value for each recording: a sequence of classes, a single class, or nothing (``None``,
+                ``NaN``, ``""``), which becomes the empty tuple.
+
+        Raises:
+            DataError: There are more or fewer values than recordings.
+        """
+        added = {}
+        for name, values in targets.items():
+            values = list(values)
+            if len(values) != len(self):
+                raise DataError(f"the target {name!r} has {len(values)} values for {len(self)} recordings; give one each")
+            tuples = [_as_tuple(value) for value in values]
+            added[name] = pd.Series(tuples, dtype=object, index=self.frame.index)
+        return self.with_columns(**added)
 
     def join_labels(self, labels: pd.DataFrame, *, patient: str | None = None) -> RecordTable:
         """The table with a labels file joined on ``record_id``.
@@ -145,17 +166,14 @@ class RecordTable:
     @classmethod
     def read_csv(cls, path: str | Path) -> RecordTable:
         """Read what :meth:`to_csv` wrote."""
-        texts = ("record_id", "patient_id", "root", "path", "sex", "split")
+        # As text: which numbers a text stands for is decided here, and a float comes back as the one that was written.
         # Only an empty field is missing: a patient may be called "NA".
-        frame = pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False, na_values=[""])
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+        columns = {}
         for name in frame.columns:
-            values = [None if _is_missing(v) else v for v in frame[name].tolist()]
-            if name in ("root", "path"):
-                frame[name] = pd.Series([v or "" for v in values], dtype=object)
-            elif name in texts:
-                frame[name] = pd.Series(values, dtype=object)
-            elif any(v is not None for v in values) and all(v is None or str(v).startswith("[") for v in values):
-                frame[name] = pd.Series([() if v is None else tuple(json.loads(v)) for v in values], dtype=object)
+            texts = [None if _is_missing(v) else str(v) for v in frame[name].tolist()]
+            columns[name] = pd.Series([v or "" for v in texts], dtype=object) if name in _PATHS else _typed(texts, name)
+        frame = pd.DataFrame(columns, index=frame.index)
         return cls(frame)
 
     def to_parquet(self, path: str | Path) -> None:
@@ -169,6 +187,7 @@ class RecordTable:
         need_pyarrow()
         frame = pd.read_parquet(path)
         for name in frame.columns:
+            # Under pandas' Arrow-backed strings a list comes back as an array of NumPy, whatever went in.
             values = frame[name].tolist()
             if values and all(hasattr(v, "tolist") for v in values):
                 frame[name] = pd.Series([tuple(v.tolist()) for v in values], dtype=object)
@@ -187,6 +206,23 @@ def need_pyarrow() -> None:
         raise MissingExtraError("Parquet needs pyarrow: pip install pyarrow; or write CSV instead") from None
 
 
+def _typed(texts: Sequence[str | None], name: str) -> pd.Series:
+    """A column of a CSV file with the type that :meth:`RecordTable.to_csv` wrote it from."""
+    present = [text for text in texts if text is not None]
+    if name in _TEXTS or not present:
+        return pd.Series(texts, dtype=object if name in _TEXTS else "float64")
+    if all(text.startswith("[") for text in present):
+        return pd.Series([() if text is None else tuple(json.loads(text)) for text in texts], dtype=object)
+    if set(present) <= {"True", "False"} and len(present) == len(texts):
+        return pd.Series([text == "True" for text in texts], dtype=bool)
+    try:
+        if len(present) == len(texts) and all(re.fullmatch(r"-?\d{1,18}", text) for text in present):
+            return pd.Series([int(text) for text in present], dtype="int64")
+        return pd.Series([None if text is None else float(text) for text in texts], dtype="float64")
+    except ValueError:
+        return pd.Series(texts, dtype=object)
+
+
 def _dtype(values: Sequence[Any]) -> Any:
     present = [v for v in values if v is not None]
     if present and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in present):
@@ -198,6 +234,12 @@ def _is_missing(value: Any) -> bool:
     if isinstance(value, str):
         return not value.strip()
     return value is None or value is pd.NA or (isinstance(value, float) and value != value)
+
+
+def _as_tuple(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return () if _is_missing(value) else (str(value),)
+    return tuple(value)
 
 
 def _text(value: Any) -> str:
