@@ -43,7 +43,7 @@ def test_a_column_of_lists_takes_a_list_however_it_was_begun(how):
     assert t.frame["dx"].dtype == object
     assert t.targets == ("dx",)
     frame = t.frame.copy()
-    frame.at[1, "dx"] = ("SR", "PAC")
+    frame.at[1, "dx"] = ("SR", "PAC")  # noqa: PD008 — this very assignment is what broke
     assert RecordTable(frame).frame["dx"].tolist()[1] == ("SR", "PAC")
     assert t.frame["dx"].tolist()[1] == ()  # the table it was copied from is as before
 
