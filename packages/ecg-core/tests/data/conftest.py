@@ -49,7 +49,7 @@ class ToyReader(Reader):
 @pytest.fixture(autouse=True)
 def toy_reader(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[ToyReader]]:
     """Registered as ``toy`` during a test; four recordings make a shard."""
-    monkeypatch.setattr(shards_module, "_SHARD", 4)
+    monkeypatch.setattr(shards_module, "_recordings_per_shard", lambda recordings: 4)
     monkeypatch.setattr(ToyReader, "reads", [])
     monkeypatch.setattr(ToyReader, "stop_after", None)
     with READERS.isolated(), TRANSFORMS.isolated():

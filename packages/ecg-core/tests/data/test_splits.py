@@ -33,8 +33,8 @@ def test_the_order_of_the_records_does_not_matter(patients, seed, random):
     strata = [f"s{random.randrange(3)}" for _ in patients]
     order = list(range(len(patients)))
     random.shuffle(order)
-    found = split_by_patient(patients, RATIO, strata=strata, seed=seed)
-    again = split_by_patient([patients[i] for i in order], RATIO, strata=[strata[i] for i in order], seed=seed)
+    found = split_by_patient(patients, RATIO, labels=[(s,) for s in strata], seed=seed)
+    again = split_by_patient([patients[i] for i in order], RATIO, labels=[(strata[i],) for i in order], seed=seed)
     assert [found[i] for i in order] == again
 
 
@@ -54,7 +54,7 @@ def test_shares_are_of_records_when_patients_have_many():
 def test_every_stratum_is_shared_out():
     patients = [f"p{i}" for i in range(300)]
     strata = ["rare" if i % 10 == 0 else "common" for i in range(300)]
-    found = split_by_patient(patients, RATIO, strata=strata)
+    found = split_by_patient(patients, RATIO, labels=[(s,) for s in strata])
     rare = [name for name, stratum in zip(found, strata, strict=True) if stratum == "rare"]
     assert [rare.count(name) for name in SPLITS] == [24, 3, 3]
 

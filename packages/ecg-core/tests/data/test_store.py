@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ecg_core.data.store import Store
+from ecg_core.data.store import SCHEMA, Store
 from ecg_core.errors import DataError
 
 
@@ -137,8 +137,8 @@ def test_a_store_json_of_another_content_is_one_clear_error(store, value):
 
 def test_a_newer_schema_is_said(store):
     facts = json.loads((store.path / "store.json").read_text())
-    (store.path / "store.json").write_text(json.dumps(facts | {"schema": 2}))
-    with pytest.raises(DataError, match="has store schema 2, this version reads 1; prepare it again"):
+    (store.path / "store.json").write_text(json.dumps(facts | {"schema": SCHEMA + 1}))
+    with pytest.raises(DataError, match=f"has store schema {SCHEMA + 1}, this version reads {SCHEMA}; prepare it again"):
         Store(store.path)
 
 

@@ -96,7 +96,7 @@ def test_unfit_recordings_are_refused_each_with_its_reason(folder, tmp_path):
 
 
 def test_two_processes_make_the_same_bytes_as_one(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("ecg_core.data.shards._SHARD", 8)
+    monkeypatch.setattr("ecg_core.data.shards._FEWEST", 8)
     one, two = made(folder, tmp_path / "one"), made(folder, tmp_path / "two", jobs=2)
     assert contents(one) == contents(two)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -71,7 +72,8 @@ def replace_folder(path: Path, new: Path) -> None:
         os.replace(path, old)
     os.replace(new, path)
     _sync(path.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    for replaced in path.parent.glob(f".{glob.escape(path.name)}.*.old"):  # a process that was killed here left its own
+        shutil.rmtree(replaced, ignore_errors=True)
 
 
 def checked_output(path: Path, *, force: bool, resume: bool = False, option: str = "--force") -> Path:

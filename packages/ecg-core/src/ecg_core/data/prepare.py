@@ -6,30 +6,31 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ecg_core.contracts.compose import Compose
+from ecg_core.data.division import Division
+from ecg_core.data.encoding import Compression, Encoding, StoredAs
+from ecg_core.data.engines import Engine, checked_engine
 from ecg_core.data.files import checked_output, read_json, replace_folder, sha256, write_atomic, write_json
 from ecg_core.data.leads import STANDARD_12, canonical_leads
-from ecg_core.data.shards import WindowMaker, write_shards
+from ecg_core.data.shards import ShardWriter, WindowMaker, write_shards
 from ecg_core.data.source import scan
-from ecg_core.data.splits import check_no_leak, parse_ratio, split_by_patient
+from ecg_core.data.splits import check_no_leak
 from ecg_core.data.store import SCHEMA, Store
-from ecg_core.data.table import FACTS, RecordTable
+from ecg_core.data.table import RecordTable
 from ecg_core.data.windows import default_pipeline
 from ecg_core.discovery.registries import READERS
 from ecg_core.errors import DataError, OutputExistsError
 
 __all__ = ["prepare"]
 
-Ratio = tuple[float, float, float]
-_DEFAULT_RATIO: Ratio = (0.8, 0.1, 0.1)
-
 # Columns of a store's table that no target may be called.
-_RESERVED = ("segment", "scale", "crc32", "shard", "row")
+_RESERVED = ("segment", "scale", "crc32", "shard", "row", "offset", "bytes", "fold", "quality", "heart_rate")
 
 
 def prepare(
@@ -44,8 +45,13 @@ def prepare(
     patient: str | None = None,
     split: str | None = None,
     pipeline: Sequence[str | Mapping[str, Any]] | None = None,
+    dtype: StoredAs = "int16",
+    compression: Compression = "none",
+    facts: bool = True,
     seed: int = 0,
+    engine: Engine | None = None,
     jobs: int = 1,
+    scheduler: str | None = None,
     force: bool = False,
     resume: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -62,13 +68,20 @@ def prepare(
         labels: CSV with ``record_id`` and further columns: ``patient_id``, ``age``, ``sex``, ``split`` and targets, whose
             classes are separated by ``;``.
         patient: Column that names the patient, if it is not ``patient_id``.
-        split: Shares of train, val and test, by patient, such as ``"8/1/1"``. ``None`` takes the split that the source or the
-            labels give, and 8/1/1 where they give none.
+        split: By patient: shares of train, val and test such as ``"8/1/1"``; folds such as ``"5-fold"``; or the name of a
+            column that gives a split or a fold to each recording. Of folds the last tests and the one before validates, until
+            a store is opened with another. ``None`` takes the split that the source or the labels give, and 8/1/1 where
+            they give none.
         pipeline: Transforms by name or configuration; ``None`` means :func:`default_pipeline`.
+        dtype: How samples are stored; see :class:`ecg_core.data.encoding.Encoding`.
+        compression: Without loss, or none.
+        facts: Find quality flags and the heart rate of each recording, at half a millisecond each.
         seed: Of the split.
-        jobs: Processes.
-        force: Replace an existing store.
-        resume: Go on with an interrupted preparation.
+        engine: Where the work is done; ``None`` is processes where ``jobs`` are several, Dask where a scheduler is named.
+        jobs: Processes on this machine.
+        scheduler: Address of a Dask cluster (``tcp://…``) whose workers see the same files.
+        force: Replace an existing store, once the new one is complete.
+        resume: Go on with an interrupted preparation; with ``force``, also of a store that replaces another.
         progress: Called with (recordings done, recordings in all).
 
     Returns:
@@ -91,13 +104,16 @@ def prepare(
     if out.exists() and not complete and (out.is_file() or any(out.iterdir())):
         raise OutputExistsError(f"{out} is not a store, so it is never replaced; choose another output")
     leads = canonical_leads(leads)
-    ratio = None if split is None else parse_ratio(split)
+    division = Division.parse(split)
+    encoding = Encoding(dtype, compression)
+    where = checked_engine(engine, jobs=jobs, scheduler=scheduler)
     chosen, table = scan(source, reader=reader, labels=None if labels is None else Path(labels), patient=patient)
     chain = Compose.from_config(default_pipeline(fs) if pipeline is None else list(pipeline))
     config = chain.to_config()
     reserved = [name for name in _RESERVED if name in table.frame.columns]
     if reserved:
         raise DataError(f"a store keeps the column name {reserved[0]!r} for itself; rename that column of the labels")
+    division.check(table)
     plan = {
         "schema": SCHEMA,
         "reader": READERS.to_config(chosen),
@@ -105,20 +121,25 @@ def prepare(
         "fs": fs,
         "leads": list(leads),
         "n_samples": length,
+        **asdict(encoding),
+        "facts": facts,
         "split": split,
         "seed": seed,
         "records": _digest(table.frame),
     }
     if complete and resume:
         store = Store(out)
-        if any(store.facts.get(name) != value for name, value in plan.items()):
+        if all(store.facts.get(name) == value for name, value in plan.items()):
+            _remove_scaffolding(out)
+            return store
+        if not force:
             raise DataError(f"{out} was prepared with other settings or other recordings; replace it with --force")
-        return store
     partial = out.with_name(out.name + ".partial")
     _start(partial, plan, resume=resume)
-    maker = WindowMaker(chosen, chain, leads, fs, length)
-    write_shards(partial / "shards", list(table.rows()), maker, jobs=jobs, progress=progress)
-    _finish(partial, out, plan, table, ratio=ratio, seed=seed, source=source)
+    maker = WindowMaker(chosen, chain, leads, fs, length, facts)
+    writer = ShardWriter(partial / "shards", maker, encoding)
+    write_shards(table.frame, writer, engine=where, jobs=jobs, scheduler=scheduler, progress=progress)
+    _finish(partial, out, plan, table, division=division, seed=seed, source=source)
     return Store(out)
 
 
@@ -127,7 +148,7 @@ def _start(partial: Path, plan: Mapping[str, Any], *, resume: bool) -> None:
     if resume and file.is_file():
         if read_json(file) != plan:
             raise DataError(f"{partial} was started with other settings or other recordings; run without --resume to start again")
-        for stray in (partial / "shards").glob(".*.tmp"):
+        for stray in partial.rglob(".*.tmp"):
             stray.unlink()
         return
     shutil.rmtree(partial, ignore_errors=True)
@@ -136,10 +157,9 @@ def _start(partial: Path, plan: Mapping[str, Any], *, resume: bool) -> None:
 
 
 def _finish(
-    partial: Path, out: Path, plan: Mapping[str, Any], table: RecordTable, *, ratio: Ratio | None, seed: int, source: Path
+    partial: Path, out: Path, plan: Mapping[str, Any], table: RecordTable, *, division: Division, seed: int, source: Path
 ) -> None:
-    sidecars = sorted((partial / "shards").glob("*.json"))
-    contents = [read_json(sidecar) for sidecar in sidecars]
+    contents = [read_json(sidecar) for sidecar in sorted((partial / "shards").glob("*.json"))]
     rows = [
         {**window, "shard": number, "row": row}
         for number, part in enumerate(contents)
@@ -155,14 +175,15 @@ def _finish(
     rejects += again
     frame = windows.merge(table.frame.drop(columns=["root", "path", "fs", "n_samples", "leads"], errors="ignore"), on="record_id")
     frame = frame.assign(**{name: None for name in ("patient_id", "age", "sex") if name not in frame})
-    targets = [
-        name
-        for name in table.frame.columns
-        if name not in FACTS and all(isinstance(v, tuple) for v in table.frame[name].tolist()) and frame[name].map(len).any()
-    ]
-    frame["split"] = _splits(frame, targets, ratio, seed)
+    found: list[str] = []
+    if plan["facts"]:
+        frame, found = _with_facts(frame, [record for part in contents for record in part["records"]]), ["quality", "heart_rate"]
+    targets = [name for name in table.targets if name != division.column and frame[name].map(len).any()]
+    divided = division.applied(frame, targets, seed)
+    frame = frame.assign(**divided)
     check_no_leak(frame)
-    keep = ["record_id", "segment", "patient_id", "split", "age", "sex", *targets, "scale", "crc32", "shard", "row"]
+    place = [name for name in ("scale", "crc32", "shard", "row", "offset", "bytes") if name in frame]
+    keep = ["record_id", "segment", "patient_id", *divided, "age", "sex", *targets, *found, *place]
     stored = RecordTable(frame[keep].assign(root="", path=""))
     write_atomic(partial / "table.csv", stored.to_csv)
     refused = pd.DataFrame(rejects, columns=["path", "reason"])
@@ -174,20 +195,34 @@ def _finish(
         "windows": len(frame),
         "recordings": int(frame["record_id"].nunique()),
         "patients": int(frame["patient_id"].nunique()),
+        "folds": 1 + max(divided["fold"]) if "fold" in divided else 0,
         "rejects": len(refused),
         "targets": targets,
         "table_sha256": sha256(partial / "table.csv"),
         "shards": [
-            {"file": s.with_suffix(".i16").name, "windows": len(c["windows"])} for s, c in zip(sidecars, contents, strict=True)
+            {"file": part["file"], "windows": len(part["windows"]), "bytes": (partial / "shards" / part["file"]).stat().st_size}
+            for part in contents
         ],
         "fingerprint": hashlib.sha256(
-            json.dumps([c["sha256"] for c in contents]).encode() + (partial / "table.csv").read_bytes()
+            json.dumps([part["sha256"] for part in contents]).encode() + (partial / "table.csv").read_bytes()
         ).hexdigest(),
     }
     write_json(partial / "store.json", facts)
     replace_folder(out, partial)
-    for file in (*(out / "shards").glob("*.json"), out / "plan.json"):  # last: until then, a crash is resumed by them
-        file.unlink()
+    _remove_scaffolding(out)  # last: until then, a crash is resumed by it
+
+
+def _remove_scaffolding(out: Path) -> None:
+    for file in (*(out / "shards").glob("*.json"), out / "plan.json"):
+        file.unlink(missing_ok=True)
+
+
+def _with_facts(frame: pd.DataFrame, records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    facts = {record["record_id"]: record for record in records}
+    names = frame["record_id"].tolist()
+    quality = pd.Series([tuple(facts[name]["quality"]) for name in names], dtype=object, index=frame.index)
+    rate = pd.Series([facts[name]["heart_rate"] for name in names], dtype="float64", index=frame.index)
+    return frame.assign(quality=quality, heart_rate=rate)
 
 
 def _without_copies(windows: pd.DataFrame, table: RecordTable) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
@@ -208,22 +243,3 @@ def _without_copies(windows: pd.DataFrame, table: RecordTable) -> tuple[pd.DataF
 def _digest(frame: pd.DataFrame) -> str:
     """Changes when any fact or label of any recording does; the same wherever the folder lies."""
     return hashlib.sha256(frame.drop(columns="root").to_csv(index=False).encode()).hexdigest()
-
-
-def _splits(frame: pd.DataFrame, targets: Sequence[str], ratio: Ratio | None, seed: int) -> list[str]:
-    given = frame.get("split") if ratio is None else None
-    if given is not None and given.notna().all():
-        return [str(name) for name in given]
-    if given is not None and given.notna().any():
-        raise DataError(
-            f"{int(given.isna().sum())} of {len(given)} windows have no split; "
-            "give one to each recording, or split anew with --split 8/1/1"
-        )
-    # A record without a patient is its own patient.
-    who = [f"record:{r}" if pd.isna(p) else str(p) for p, r in zip(frame["patient_id"], frame["record_id"], strict=True)]
-    strata = None
-    if targets:
-        labels = frame[targets[0]].tolist()
-        frequency = pd.Series([name for row in labels for name in row], dtype=object).value_counts()
-        strata = [min(row, key=lambda n: (frequency[n], n)) if row else "" for row in labels]
-    return split_by_patient(who, ratio or _DEFAULT_RATIO, strata=strata, seed=seed)

@@ -1,117 +1,153 @@
-"""Shards: rows of a table read, cut into windows and written as int16, one file for so many recordings.
+"""Shards: rows of a table read, cut into windows and written, one file for so many recordings.
 
-A shard is the unit of resuming. Its sidecar, a JSON file written after it, holds a row per window and what was refused;
-a shard with a sidecar is complete.
+A shard is the unit of work and of resuming. Its sidecar, a JSON file written after it, holds a row per window, the facts of each
+recording and what was refused; a shard with a sidecar is complete. How many recordings make a shard depends on their number
+alone, so a store has the same bytes whoever writes it, with however many workers.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+import pandas as pd
 
 from ecg_core.contracts.compose import Compose
+from ecg_core.data.encoding import Encoding
+from ecg_core.data.engines import Engine, each_done
 from ecg_core.data.files import sha256, write_atomic, write_json
+from ecg_core.data.quality import quality_flags
+from ecg_core.data.r_peaks import heart_rate
+from ecg_core.data.record import Record
+from ecg_core.data.table import rows_of
 from ecg_core.data.windows import prepared_windows
 from ecg_core.errors import ECGError
 
 if TYPE_CHECKING:
     from ecg_core.data.reader import Reader
 
-__all__ = ["WindowMaker", "write_shards"]
+__all__ = ["ShardWriter", "WindowMaker", "write_shards"]
 
-_SHARD = 256  # recordings per shard
+_FEWEST, _SHARDS = 32, 256  # recordings in a shard at least; shards of a large store
 
 
 @dataclass(frozen=True)
 class WindowMaker:
-    """What a worker process needs to turn a row into windows."""
+    """From a row to a recording and its windows.
+
+    Args:
+        reader: Reads the row.
+        pipeline: What is done to the recording.
+        leads: Of the store, in order.
+        fs: Of the store, Hz.
+        length: Samples of a window.
+        facts: Find quality flags and the heart rate.
+    """
 
     reader: Reader
     pipeline: Compose
     leads: tuple[str, ...]
     fs: float
     length: int
+    facts: bool = True
 
-    def __call__(self, row: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[tuple[np.ndarray, float]], str]:
+    def __call__(self, row: Mapping[str, Any]) -> tuple[Iterator[np.ndarray], dict[str, Any]]:
+        """The signals of the windows, ``(leads, samples)`` each, and what was found out about the recording."""
+        record = self.reader.read(row).select_leads(self.leads)
+        windows = prepared_windows(record, pipeline=self.pipeline, leads=self.leads, fs=self.fs, length=self.length)
+        return (window.signal for window in windows), self._facts(record)
+
+    def _facts(self, record: Record) -> dict[str, Any]:
+        return {"quality": list(quality_flags(record)), "heart_rate": heart_rate(record)} if self.facts else {}
+
+
+@dataclass(frozen=True)
+class ShardWriter:
+    """Writes one shard; what a worker process is given.
+
+    Args:
+        folder: Where shards and sidecars go.
+        make: Turns a row into windows.
+        encoding: How they are stored.
+    """
+
+    folder: Path
+    make: WindowMaker
+    encoding: Encoding
+
+    def sidecar(self, number: int) -> Path:
+        """The JSON file that says a shard is complete."""
+        return self.folder / f"{number:05d}.json"
+
+    def __call__(self, task: tuple[int, pd.DataFrame]) -> int:
+        """Write the shard of these rows, then its sidecar; the number of rows."""
+        number, frame = task
+        sidecar = self.sidecar(number)
+        path = sidecar.with_suffix(self.encoding.suffix)
+        found: dict[str, list[dict[str, Any]]] = {"windows": [], "records": [], "rejects": []}
+
+        def write(temporary: Path) -> None:
+            with temporary.open("wb") as file:
+                for row in rows_of(frame):
+                    self._write_record(file, row, found)
+
+        write_atomic(path, write)
+        write_json(sidecar, {"file": path.name, "sha256": sha256(path), **found})
+        return len(frame)
+
+    def _write_record(self, file: BinaryIO, row: Mapping[str, Any], found: dict[str, list[dict[str, Any]]]) -> None:
+        begin, windows = file.tell(), []
         try:
-            record = self.reader.read(row)
-            windows = prepared_windows(record, pipeline=self.pipeline, leads=self.leads, fs=self.fs, length=self.length)
+            signals, facts = self.make(row)
+            for segment, signal in enumerate(signals):
+                content, scale = self.encoding.encode(signal)
+                place = {"offset": file.tell(), "bytes": len(content)} if self.encoding.compression != "none" else {}
+                file.write(content)
+                crc = zlib.crc32(content)
+                windows.append({"record_id": row["record_id"], "segment": segment, "scale": scale, "crc32": crc, **place})
         except (ECGError, OSError, ValueError) as error:
-            return row, [], str(error)
-        return row, [_to_int16(w.signal) for w in windows], ""
-
-
-def _to_int16(signal: np.ndarray) -> tuple[np.ndarray, float]:
-    scale = float(np.float32(np.abs(signal).max() / 32767.0)) or 1.0
-    return np.rint(signal / np.float32(scale)).clip(-32767, 32767).astype("<i2"), scale
+            # A recording is in the store whole or not at all.
+            file.seek(begin)
+            file.truncate()
+            found["rejects"].append({"path": row["path"], "reason": str(error)})
+            return
+        found["windows"] += windows
+        found["records"].append({"record_id": row["record_id"], **facts})
 
 
 def write_shards(
-    folder: Path,
-    rows: Sequence[Mapping[str, Any]],
-    make: WindowMaker,
+    frame: pd.DataFrame,
+    writer: ShardWriter,
     *,
+    engine: Engine = "serial",
     jobs: int = 1,
+    scheduler: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write every shard that is not there yet.
 
     Args:
-        folder: Where shards and sidecars go; exists.
-        rows: All recordings, in order.
-        make: Turns a row into windows.
+        frame: All recordings, one row each.
+        writer: Writes one shard.
+        engine: Where; see :func:`ecg_core.data.engines.each_done`.
         jobs: Processes.
+        scheduler: Address of a Dask cluster.
         progress: Called with (recordings done, recordings in all).
     """
-    done = 0
-    for number in range(-(-len(rows) // _SHARD)):
-        part = rows[number * _SHARD : (number + 1) * _SHARD]
-        sidecar = folder / f"{number:05d}.json"
-        if not sidecar.is_file():
-            _write_shard(sidecar.with_suffix(".i16"), sidecar, _each(make, part, jobs, progress, done, len(rows)))
-        done += len(part)
-        if progress is not None:
-            progress(done, len(rows))
+    size = _recordings_per_shard(len(frame))
+    parts = [(n, frame.iloc[i : i + size]) for n, i in enumerate(range(0, len(frame), size))]
+    open_parts = [(number, part) for number, part in parts if not writer.sidecar(number).is_file()]
+    done = len(frame) - sum(len(part) for _, part in open_parts)
+    tell = progress or (lambda done, total: None)
+    tell(done, len(frame))
+    for count in each_done(writer, open_parts, engine=engine, jobs=jobs, scheduler=scheduler):
+        done += count
+        tell(done, len(frame))
 
 
-def _each(
-    work: WindowMaker,
-    rows: Sequence[Mapping[str, Any]],
-    jobs: int,
-    progress: Callable[[int, int], None] | None,
-    before: int,
-    total: int,
-) -> Iterator[tuple[Mapping[str, Any], list[tuple[np.ndarray, float]], str]]:
-    if jobs == 1:
-        results: Iterable[Any] = map(work, rows)
-    else:
-        from joblib import Parallel, delayed
-
-        results = Parallel(n_jobs=jobs, return_as="generator")(delayed(work)(row) for row in rows)
-    for number, result in enumerate(results):
-        if progress is not None and number % 16 == 0:
-            progress(before + number, total)
-        yield result
-
-
-def _write_shard(path: Path, sidecar: Path, results: Iterable[Any]) -> None:
-    windows, rejects = [], []
-
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:
-            for row, signals, reason in results:
-                if reason:
-                    rejects.append({"path": row["path"], "reason": reason})
-                for segment, (signal, scale) in enumerate(signals):
-                    file.write(signal.tobytes())
-                    windows.append(
-                        {"record_id": row["record_id"], "segment": segment, "scale": scale, "crc32": zlib.crc32(signal.tobytes())}
-                    )
-
-    write_atomic(path, write)
-    write_json(sidecar, {"sha256": sha256(path), "windows": windows, "rejects": rejects})
+def _recordings_per_shard(recordings: int) -> int:
+    return max(_FEWEST, -(-recordings // _SHARDS))

@@ -1,14 +1,15 @@
 """Store: prepared windows in memory-mapped shards, with their table, their pipeline and their splits.
 
 A store is a folder: ``store.json`` (what it holds and how it was made; written last, so its presence means complete),
-``table.csv`` (one row per window), ``rejects.csv`` (what was refused, with reasons) and ``shards/*.i16``. Signals are
-int16 with one scale per window (mV per unit) and a CRC-32 each, half the size of float32 and random access at memory speed.
+``table.csv`` (one row per window), ``rejects.csv`` (what was refused, with reasons) and ``shards/``. Signals are int16 with one
+scale per window (mV per unit) and a CRC-32 each: half the size of float32, and random access at memory speed. Other forms are
+those of :class:`ecg_core.data.encoding.Encoding`.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,20 @@ import pandas as pd
 
 from ecg_core.contracts.draws import record_key
 from ecg_core.data.batch import Batch
+from ecg_core.data.encoding import Encoding
 from ecg_core.data.files import read_json, sha256
 from ecg_core.data.record import Record
-from ecg_core.data.splits import SPLITS, check_no_leak
+from ecg_core.data.splits import SPLITS, check_no_leak, split_of_folds
 from ecg_core.data.table import RecordTable
 from ecg_core.errors import DataError
 
 __all__ = ["SCHEMA", "Store"]
 
-SCHEMA = 1
-_NEEDED = ("fs", "leads", "n_samples", "pipeline", "windows", "targets", "shards", "table_sha256", "fingerprint")
+SCHEMA = 2
+_NEEDED = (
+    "fs", "leads", "n_samples", "dtype", "compression", "pipeline", "windows", "folds", "targets", "shards", "table_sha256",
+    "fingerprint",
+)  # fmt: skip
 
 
 class Store:
@@ -35,12 +40,13 @@ class Store:
 
     Args:
         path: Folder written by :func:`ecg_core.prepare`.
+        fold: Of a store prepared in folds, the fold that tests; the one before it validates. The last unless given.
 
     Raises:
-        DataError: The folder is not a store, is incomplete, or was written by a newer version.
+        DataError: The folder is not a store, is incomplete, was written by another version, or has no such fold.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, fold: int | None = None) -> None:
         self.path = Path(path)
         if not (self.path / "store.json").is_file():
             hint = "; the preparation was interrupted, finish it with --resume" if self._partial.exists() else ""
@@ -58,11 +64,15 @@ class Store:
         self.fs = float(self.facts["fs"])
         self.leads: tuple[str, ...] = tuple(self.facts["leads"])
         self.n_samples = int(self.facts["n_samples"])
+        self.encoding = Encoding(self.facts["dtype"], self.facts["compression"])
         self.pipeline: list[dict[str, Any]] = self.facts["pipeline"]
         table = self.path / "table.csv"
         if not table.is_file() or sha256(table) != self.facts["table_sha256"]:
             raise DataError(f"{table} is missing or was altered since it was written; prepare the store again")
         self.table = RecordTable.read_csv(table).frame
+        self.fold = fold
+        if fold is not None:
+            self.table = self.table.assign(split=self._split_of(fold))
         check_no_leak(self.table)
 
     @property
@@ -80,7 +90,7 @@ class Store:
     @property
     def fingerprint(self) -> str:
         """Changes when any signal, label or split changes."""
-        return str(self.facts["fingerprint"])
+        return str(self.facts["fingerprint"]) + ("" if self.fold is None else f":fold{self.fold}")
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -94,19 +104,48 @@ class Store:
 
     @cached_property
     def _shards(self) -> list[np.ndarray]:
-        shape = (len(self.leads), self.n_samples)
+        """Each shard as it lies on disk: ``(windows, leads, samples)``, or ``(bytes,)`` where it is compressed."""
+        shape, dtype = (len(self.leads), self.n_samples), self.encoding.numpy_dtype
+        packed = self.encoding.compression != "none"
         shards = []
         for entry in self.facts["shards"]:
             file = self.path / "shards" / entry["file"]
-            expected = entry["windows"] * shape[0] * shape[1] * 2
+            expected = entry["bytes"] if packed else entry["windows"] * shape[0] * shape[1] * dtype.itemsize
             actual = file.stat().st_size if file.is_file() else -1
             if actual != expected:
                 found = "is missing" if actual < 0 else f"has {actual} bytes instead of {expected}"
                 raise DataError(f"{file} {found}; prepare the store again")
             # A shard whose recordings were all refused is an empty file, which cannot be mapped.
-            empty = np.empty((0, *shape), dtype="<i2")
-            shards.append(np.memmap(file, dtype="<i2", mode="r", shape=(entry["windows"], *shape)) if expected else empty)
+            raw = np.memmap(file, dtype=np.uint8, mode="r") if expected else np.empty(0, dtype=np.uint8)
+            # A plain view: each access to a memmap would make another memmap, which costs more than the copy.
+            raw = raw.view(np.ndarray)
+            shards.append(raw if packed else raw.view(dtype).reshape(-1, *shape))
         return shards
+
+    @cached_property
+    def _place(self) -> tuple[list[int], list[int], list[float]]:
+        """Shard, row and scale of each window, as lists: reading one window asks for one of each."""
+        return self.table["shard"].tolist(), self.table["row"].tolist(), self.table["scale"].tolist()
+
+    @cached_property
+    def _spans(self) -> list[tuple[int, int]]:
+        """First and one past the last byte of each window in its shard."""
+        if self.encoding.compression == "none":
+            size = len(self.leads) * self.n_samples * self.encoding.numpy_dtype.itemsize
+            return [(row * size, (row + 1) * size) for row in self._place[1]]
+        return [(a, a + n) for a, n in zip(self.table["offset"].tolist(), self.table["bytes"].tolist(), strict=True)]
+
+    @cached_property
+    def _columns(self) -> dict[str, np.ndarray]:
+        return {
+            "record_id": self.table["record_id"].to_numpy(dtype=object),
+            "segment": self.table["segment"].to_numpy(dtype=np.int64),
+        }
+
+    def _split_of(self, fold: int) -> list[str]:
+        if not self.facts["folds"]:
+            raise DataError(f"{self.path} has no folds; prepare it with --split 5-fold, or leave out the fold")
+        return split_of_folds(self.table["fold"].tolist(), self.facts["folds"], fold)
 
     @cached_property
     def _keys(self) -> np.ndarray:
@@ -117,6 +156,10 @@ class Store:
     def _patients(self) -> np.ndarray:
         codes, _ = pd.factorize(self.table["patient_id"], use_na_sentinel=True)
         return codes.astype(np.int64)
+
+    @cached_property
+    def _patients_known(self) -> bool:
+        return bool((self._patients >= 0).all())
 
     def indices(self, split: str | None = None, *, target: str | None = None) -> np.ndarray:
         """Row numbers of a split; with ``target``, only of windows that have a label for it."""
@@ -138,16 +181,26 @@ class Store:
         return np.array([[name in row for name in classes] for row in rows], dtype=np.float32).reshape(len(indices), len(classes))
 
     def signals(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        """``(windows, leads, samples)`` float32 in mV."""
-        indices = np.asarray(indices, dtype=np.int64)
-        shard, row = self.table["shard"].to_numpy()[indices], self.table["row"].to_numpy()[indices]
-        scale = self.table["scale"].to_numpy(dtype=np.float32)[indices]
+        """``(windows, leads, samples)`` float32 in mV.
+
+        Raises:
+            DataError: A shard is missing or of another size, or a compressed window is damaged.
+        """
+        shards, (shard, row, scale) = self._shards, self._place
         out = np.empty((len(indices), len(self.leads), self.n_samples), dtype=np.float32)
-        for number in np.unique(shard):
-            here = shard == number
-            out[here] = self._shards[number][row[here]]
-        out *= scale[:, None, None]
+        packed = self.encoding.compression != "none"
+        # Negative numbers count from the end, as everywhere; converting and scaling is one pass over each window.
+        for place, index in enumerate(indices):
+            stored = self._decoded(int(index)) if packed else shards[shard[index]][row[index]]
+            np.multiply(stored, np.float32(scale[index]), out=out[place], dtype=np.float32)
         return out
+
+    def _decoded(self, index: int) -> np.ndarray:
+        return self.encoding.decode(self._stored(index), (len(self.leads), self.n_samples))
+
+    def _stored(self, index: int) -> bytes:
+        begin, end = self._spans[index]
+        return self._shards[self._place[0][index]].reshape(-1).view(np.uint8)[begin:end].tobytes()
 
     def batch(
         self,
@@ -160,16 +213,15 @@ class Store:
     ) -> Batch:
         """The windows with these row numbers as one NumPy batch."""
         indices = np.asarray(indices, dtype=np.int64)
-        known = bool((self._patients >= 0).all())
         return Batch(
             signal=self.signals(indices),
             fs=self.fs,
             leads=self.leads,
-            record_ids=tuple(self.table["record_id"].iloc[indices]),
+            record_ids=tuple(self._columns["record_id"][indices]),
             record_keys=self._keys[indices],
             targets=None if target is None else self.target_matrix(target, classes, indices),
-            patient=self._patients[indices] if known else None,
-            segment=self.table["segment"].to_numpy(dtype=np.int64)[indices],
+            patient=self._patients[indices] if self._patients_known else None,
+            segment=self._columns["segment"][indices],
             seed=seed,
             epoch=epoch,
         )
@@ -189,18 +241,23 @@ class Store:
             source=str(self.path),
         )
 
-    def verify(self) -> int:
+    def verify(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Check every window against its CRC-32; the number checked.
+
+        Args:
+            progress: Called with (windows checked, windows in all).
 
         Raises:
             DataError: Names the first window that was altered.
         """
-        for number, (shard, row, crc) in enumerate(zip(self.table["shard"], self.table["row"], self.table["crc32"], strict=True)):
-            if zlib.crc32(self._shards[shard][row].tobytes()) != crc:
+        for number, crc in enumerate(self.table["crc32"].tolist()):
+            if zlib.crc32(self._stored(number)) != crc:
                 name = self.table["record_id"].iloc[number]
                 raise DataError(
                     f"{self.path}: the signal of record {name!r} was altered (CRC-32 differs); prepare the store again"
                 )
+            if progress is not None and number % 256 == 0:
+                progress(number, len(self))
         return len(self)
 
     def __repr__(self) -> str:

@@ -13,10 +13,12 @@ import pandas as pd
 
 from ecg_core.errors import DataError, MissingExtraError
 
-__all__ = ["FACTS", "RecordTable", "need_pyarrow"]
+__all__ = ["FACTS", "RecordTable", "need_pyarrow", "rows_of"]
 
 # Columns with a meaning to the toolkit; every other column of lists is a target (a tuple of classes per record).
-FACTS = ("record_id", "patient_id", "root", "path", "fs", "n_samples", "leads", "age", "sex", "split")
+FACTS = (
+    "record_id", "patient_id", "root", "path", "fs", "n_samples", "leads", "age", "sex", "split", "quality", "heart_rate"
+)  # fmt: skip
 
 # What a recording states itself; a labels file has no say in these.
 _MEASURED = ("root", "path", "fs", "n_samples", "leads")
@@ -65,9 +67,7 @@ class RecordTable:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Each recording as a plain dictionary, in order; the form :meth:`Reader.read` takes."""
-        names = list(self.frame.columns)
-        for values in zip(*(self.frame[name].tolist() for name in names), strict=True):
-            yield dict(zip(names, values, strict=True))
+        return rows_of(self.frame)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -192,6 +192,13 @@ class RecordTable:
             if values and all(hasattr(v, "tolist") for v in values):
                 frame[name] = pd.Series([tuple(v.tolist()) for v in values], dtype=object)
         return cls(frame)
+
+
+def rows_of(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Each row of a frame as a plain dictionary, in order."""
+    names = list(frame.columns)
+    for values in zip(*(frame[name].tolist() for name in names), strict=True):
+        yield dict(zip(names, values, strict=True))
 
 
 def need_pyarrow() -> None:
