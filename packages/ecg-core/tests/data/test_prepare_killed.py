@@ -28,7 +28,7 @@ def killed_after(seconds: float, work) -> bool:
         try:
             work()
             os._exit(0)
-        except BaseException as error:  # noqa: BLE001 — whatever it is, the parent must see that there was one
+        except BaseException as error:
             print(repr(error), file=sys.stderr)
             os._exit(1)
     time.sleep(seconds)

@@ -2,7 +2,8 @@
 
 Sechidis, Tsoumakas and Vlahavas 2011, "On the stratification of multi-label data", ECML PKDD: the class with the fewest
 undealt examples goes first, and each of its examples to the part that still wants most of that class. Differs from the paper:
-whole patients are dealt, each with all its recordings, and chance enters only through a hash of the patient's name.
+whole patients are dealt, each with all its recordings; a part wants most that has the smallest share of what it is to get, so
+that a class of few patients reaches the small parts too; and chance enters only through a hash of the patient's name.
 """
 
 from __future__ import annotations
@@ -44,21 +45,21 @@ def deal(
             holders[number[name]].append(patient)
             totals[number[name]] += count
     totals[-1] = len(patients)
-    # What each part still wants: a row per class, the last row for recordings as such.
-    wanted = np.outer(totals, shares)
-    wanted[:, np.asarray(shares) == 0] = -np.inf
+    # What each part still wants, as a share of what it is to get: a row per class, the last row for recordings as such.
+    due = np.outer(totals, shares)
+    wanted = np.where(due > 0, 1.0, -np.inf)
     part: dict[str, int] = {}
     left = [len(row) for row in holders]
     while open_classes := [i for i, count in enumerate(left) if count]:
         rarest = min(open_classes, key=lambda i: (left[i], i))
         for patient in holders[rarest]:
             if patient not in part:
-                part[patient] = _hand_out(wanted, rarest, [*_rows(classes[patient], number), (len(names), sizes[patient])])
+                part[patient] = _hand_out(wanted, due, rarest, [*_rows(classes[patient], number), (len(names), sizes[patient])])
                 for name in classes[patient]:
                     left[number[name]] -= 1
     for patient in order:
         if patient not in part:
-            part[patient] = _hand_out(wanted, len(names), [(len(names), sizes[patient])])
+            part[patient] = _hand_out(wanted, due, len(names), [(len(names), sizes[patient])])
     return [part[patient] for patient in patients]
 
 
@@ -66,12 +67,15 @@ def _rows(counts: Counter[Hashable], number: dict[Hashable, int]) -> list[tuple[
     return [(number[name], count) for name, count in counts.items()]
 
 
-def _hand_out(wanted: np.ndarray, row: int, gives: Sequence[tuple[int, int]]) -> int:
-    """The part that wants most of this row (then of recordings, then the first); what it gets is taken off its wants."""
-    most = np.flatnonzero(wanted[row] >= wanted[row].max() - 1e-9)
-    chosen = int(most[np.argmax(wanted[-1, most])])
+def _hand_out(wanted: np.ndarray, due: np.ndarray, row: int, gives: Sequence[tuple[int, int]]) -> int:
+    """The part that wants most of this row (then of recordings, then the largest); what it gets is taken off its wants."""
+    # Recordings without a class even the sizes out, to one patient: there the absolute number counts.
+    wants = wanted[row] if row < len(wanted) - 1 else wanted[row] * np.maximum(due[row], 1e-9)
+    most = np.flatnonzero(wants >= wants.max() - 1e-9)
+    most = most[wanted[-1, most] >= wanted[-1, most].max() - 1e-9]
+    chosen = int(most[np.argmax(due[-1, most])])
     for i, count in gives:
-        wanted[i, chosen] -= count
+        wanted[i, chosen] -= count / due[i, chosen]
     return chosen
 
 
