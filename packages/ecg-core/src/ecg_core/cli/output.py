@@ -33,17 +33,28 @@ def shell_path(path: Path | str) -> str:
 
 
 @contextmanager
-def working(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error, silent when that is no terminal; yields ``update(done, total)``."""
+def working(title: str, things: str = "") -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error, silent when that is no terminal; yields ``update(done, total)``.
+
+    Args:
+        title: What is done.
+        things: What is counted; names the unit of the rate.
+    """
     bar = Progress(
         TextColumn("[bold]{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
     )
     bar.disable = not bar.console.is_terminal
     with bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task(title, total=None, rate="")
+
+        def update(done: int, total: int) -> None:
+            speed = bar.tasks[task].speed
+            bar.update(task, completed=done, total=total, rate="" if not speed else f"{speed:,.0f} {things}/s".replace(" /", " "))
+
+        yield update

@@ -2,8 +2,8 @@
 
 Sechidis, Tsoumakas and Vlahavas 2011, "On the stratification of multi-label data", ECML PKDD: the class with the fewest
 undealt examples goes first, and each of its examples to the part that still wants most of that class. Differs from the paper:
-whole patients are dealt, each with all its recordings; a part wants most that has the smallest share of what it is to get, so
-that a class of few patients reaches the small parts too; and chance enters only through a hash of the patient's name.
+whole patients are dealt, each with all its recordings; a part that has nobody of a class yet comes before the others, so that a
+class of few patients reaches the small parts too; and chance enters only through a hash of the patient's name.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def deal(
             holders[number[name]].append(patient)
             totals[number[name]] += count
     totals[-1] = len(patients)
-    # What each part still wants, as a share of what it is to get: a row per class, the last row for recordings as such.
+    # What each part is to get, and what it still wants: a row per class, the last row for recordings as such.
     due = np.outer(totals, shares)
-    wanted = np.where(due > 0, 1.0, -np.inf)
+    wanted = np.where(due > 0, due, -np.inf)
     part: dict[str, int] = {}
     left = [len(row) for row in holders]
     while open_classes := [i for i, count in enumerate(left) if count]:
@@ -68,14 +68,16 @@ def _rows(counts: Counter[Hashable], number: dict[Hashable, int]) -> list[tuple[
 
 
 def _hand_out(wanted: np.ndarray, due: np.ndarray, row: int, gives: Sequence[tuple[int, int]]) -> int:
-    """The part that wants most of this row (then of recordings, then the largest); what it gets is taken off its wants."""
-    # Recordings without a class even the sizes out, to one patient: there the absolute number counts.
-    wants = wanted[row] if row < len(wanted) - 1 else wanted[row] * np.maximum(due[row], 1e-9)
-    most = np.flatnonzero(wants >= wants.max() - 1e-9)
-    most = most[wanted[-1, most] >= wanted[-1, most].max() - 1e-9]
-    chosen = int(most[np.argmax(due[-1, most])])
+    """A part without any of this class (the largest first), else the part that wants most of it, then of recordings."""
+    parts = np.flatnonzero(due[row] > 0)
+    empty = parts[wanted[row, parts] == due[row, parts]]
+    if row < len(wanted) - 1 and len(empty):
+        most = empty[due[row, empty] >= due[row, empty].max() - 1e-9]
+    else:
+        most = parts[wanted[row, parts] >= wanted[row, parts].max() - 1e-9]
+    chosen = int(most[np.argmax(wanted[-1, most])])
     for i, count in gives:
-        wanted[i, chosen] -= count / due[i, chosen]
+        wanted[i, chosen] -= count
     return chosen
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -57,7 +57,7 @@ def draw_before_after(axes: Axes, before: Record, after: Record, *, width: float
             trace.set_clip_path(paper)
         axes.text(x + 1.5, y + grid / rows / 2 - 3.5, lead, fontsize=3 * POINTS, fontweight="bold", color=_INK, zorder=4)
     labels = "    ".join(dict.fromkeys(", ".join(classes) for classes in after.labels.values() if classes))
-    words = {"fontsize": 3.2 * POINTS, "va": "center", "parse_math": False}
+    words: dict[str, Any] = {"fontsize": 3.2 * POINTS, "va": "center", "parse_math": False}
     axes.text(0, height - 3, _short(f"{after.record_id}    {labels}", 80), color=_INK, fontweight="bold", **words)
     axes.text(width - 70, height - 3, f"before ({before.fs:g} Hz)", color=_BEFORE, ha="right", **words)
     axes.text(width, height - 3, f"after ({after.fs:g} Hz)  25 mm/s  10 mm/mV", color=_INK, ha="right", **words)

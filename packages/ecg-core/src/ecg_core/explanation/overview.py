@@ -22,6 +22,7 @@ from ecg_core.explanation.paper import save_png
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.ticker import Locator
 
 __all__ = ["Example", "draw_overview", "save_overview"]
 
@@ -168,7 +169,7 @@ def _ages(axes: Axes, recordings: pd.DataFrame) -> None:
         return
     sex = np.array([value if value in ("F", "M") else "unknown" for value in recordings["sex"].tolist()])
     groups = [name for name in _SEX if (known & (sex == name)).any()]
-    bins = np.arange(0, max(100, 5 * np.ceil(age[known].max() / 5)) + 1, 5)
+    bins = [float(edge) for edge in np.arange(0, max(100, 5 * np.ceil(age[known].max() / 5)) + 1, 5)]
     words = [f"{name} ({int((sex == name).sum()):,})" for name in groups]
     axes.hist([age[known & (sex == n)] for n in groups], bins=bins, stacked=True, color=[_SEX[n] for n in groups], label=words)
     axes.set_xlabel("years", fontsize=2.9 * POINTS, color=_GREY)
@@ -186,7 +187,7 @@ def _heart_rates(axes: Axes, recordings: pd.DataFrame) -> None:
         _nothing(axes, "Heart rate", "not looked for" if not rate.size else "no two beats found in any recording")
         return
     axes.axvspan(60, 100, color="#eef3ee", zorder=0)
-    axes.hist(np.clip(known, 20, 220), bins=np.arange(20, 225, 5), color="#4f7d5c")
+    axes.hist(np.clip(known, 20, 220), bins=[float(edge) for edge in range(20, 225, 5)], color="#4f7d5c")
     axes.set_xlim(20, 220)
     axes.set_xlabel("beats per minute (shaded: 60 to 100)", fontsize=2.9 * POINTS, color=_GREY)
     axes.grid(axis="y", color=_LINE, linewidth=0.5)
@@ -214,7 +215,7 @@ def _quality(axes: Axes, recordings: pd.DataFrame) -> None:
     _title(axes, f"Quality: {sum(map(bool, flags)):,} of {len(flags):,} flagged")
 
 
-def _few_ticks() -> object:
+def _few_ticks() -> Locator:
     from matplotlib.ticker import MaxNLocator
 
     return MaxNLocator(4)
