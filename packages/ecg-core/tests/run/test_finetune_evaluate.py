@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
+from ecg_core.data.prepare import prepare
 from ecg_core.data.store import Store
 from ecg_core.errors import ConfigError, DataError, RunError
 from ecg_core.run.evaluate import _baselines, evaluate
@@ -167,3 +168,18 @@ def test_a_report_tells_the_facts_of_data_and_training(finetuned: Callable[..., 
         "my report.html&#x27;",  # quoted, so that a shell takes the command again
     ):
         assert fact in page, fact
+
+
+def test_a_run_is_evaluated_on_the_fold_it_was_not_trained_on(recordings: Path, labels: Path, tmp_path: Path) -> None:
+    words = {"fs": 50.0, "seconds": 2.0, "leads": ("I", "II"), "reader": "numpy", "labels": labels, "pipeline": []}
+    path = prepare(recordings, tmp_path / "folds", split="4-fold", **words).path
+    tested = []
+    for fold in (1, 3):
+        settings = {"target": "dx", "backbone": "toy", "head": "toy_head", "epochs": 1, "device": "cpu"}
+        run = finetune(Store(path, fold=fold), tmp_path / f"run{fold}", **settings).path
+        evaluate(run, repeats=5)
+        found = set(pd.read_csv(run / "predictions-test.csv")["record_id"])
+        view = Store(path, fold=fold)
+        assert found == set(view.table["record_id"].iloc[view.indices("test")])
+        tested.append(found)
+    assert not tested[0] & tested[1]

@@ -30,6 +30,7 @@ def finetune(
     lr: float | None = None,
     precision: Literal["fp32", "bf16"] = "fp32",
     device: str = "auto",
+    fold: int | None = None,
     seed: int = 0,
     force: bool = False,
     resume: bool = False,
@@ -52,15 +53,17 @@ def finetune(
         lr: 1e-2 for linear and 1e-3 for full unless given.
         precision: fp32 or bf16.
         device: cpu, cuda, …; a GPU if there is one.
+        fold: Of a store prepared in folds, the one that tests; the last unless given.
         seed: Of everything random.
         force: Replace an existing run.
         resume: Go on from the newest checkpoint.
     """
+    from ecg_core.data.store import Store
     from ecg_core.run.finetune import finetune as train
 
     with resumable(out):
         run = train(
-            data,
+            Store(data, fold=fold),
             out,
             target=target,
             source=source,

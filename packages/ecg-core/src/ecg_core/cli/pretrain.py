@@ -22,6 +22,7 @@ def pretrain(
     lr: float | None = None,
     precision: Literal["fp32", "bf16"] = "fp32",
     device: str = "auto",
+    fold: int | None = None,
     seed: int = 0,
     checkpoint_every: int = 0,
     force: bool = False,
@@ -39,6 +40,7 @@ def pretrain(
         lr: Peak learning rate; the method's own unless given.
         precision: fp32 or bf16.
         device: cpu, cuda, …; a GPU if there is one.
+        fold: Of a store prepared in folds, the one that tests; the last unless given.
         seed: Of everything random.
         checkpoint_every: Steps between checkpoints, beside the one after every epoch.
         force: Replace an existing run.
@@ -49,7 +51,7 @@ def pretrain(
 
     with resumable(out):
         run = train(
-            data,
+            Store(data, fold=fold),
             out,
             method=component(method),
             backbone=component(backbone),

@@ -95,7 +95,7 @@ class RunDirectory:
             "kind": kind,
             "config": dict(config),
             "settings": settings.to_dict(),
-            "data": {"path": str(store.path), "fingerprint": store.fingerprint},
+            "data": {"path": str(store.path), "fingerprint": store.fingerprint, "fold": store.fold},
             "provenance": [dict(entry) for entry in provenance],
             **facts,
         }

@@ -41,7 +41,7 @@ def evaluate(
 
     Args:
         run: Fine-tuning run.
-        data: The store; ``None`` takes the one the run was trained on.
+        data: The store; ``None`` takes the one the run was trained on, with its fold.
         split: ``"test"``, ``"val"`` or ``"train"``.
         html: Report to write, one self-contained file.
         compare: Other runs, already evaluated on the same split, to set beside this one in the report.
@@ -58,7 +58,8 @@ def evaluate(
     if html is not None:
         checked_output(Path(html), force=force)
     task, signal = load_task(run)
-    store = data if isinstance(data, Store) else Store(data or directory.facts["data"]["path"])
+    trained = directory.facts["data"]
+    store = data if isinstance(data, Store) else Store(data or trained["path"], fold=None if data else trained.get("fold"))
     signal.check(store, directory.path)
     target = str(directory.facts["target"])
     indices = store.indices(split, target=target)
