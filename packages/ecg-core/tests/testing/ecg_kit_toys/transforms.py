@@ -139,7 +139,7 @@ class Lenient(Gain):
 class Lonely(Noise):
     __doc__ = Noise.__doc__
 
-    def __call__(self, x, *, fs=None, generator=None):
+    def __call__(self, x, *, fs=None, leads=None, generator=None):
         out = super().__call__(x, fs=fs, generator=generator)
         return out if getattr(x, "ndim", 3) > 2 else out + 1
 
@@ -148,7 +148,7 @@ class Lonely(Noise):
 class ToNumPy(Gain):
     __doc__ = Gain.__doc__
 
-    def __call__(self, x, *, fs=None, generator=None):
+    def __call__(self, x, *, fs=None, leads=None, generator=None):
         return super().__call__(x.detach().numpy() if hasattr(x, "detach") else x, fs=fs, generator=generator)
 
 
@@ -180,7 +180,7 @@ class View(Gain):
 class Layout(Gain):
     __doc__ = Gain.__doc__
 
-    def __call__(self, x, *, fs=None, generator=None):
+    def __call__(self, x, *, fs=None, leads=None, generator=None):
         flat = isinstance(x, np.ndarray) and x.ndim == 3 and not x.flags["C_CONTIGUOUS"]
         out = super().__call__(x, fs=fs, generator=generator)
         return out * 2 if flat else out
@@ -241,7 +241,7 @@ class Divides(Gain):
 class Empty(Gain):
     __doc__ = Gain.__doc__
 
-    def __call__(self, x, *, fs=None, generator=None):
+    def __call__(self, x, *, fs=None, leads=None, generator=None):
         return x.copy() if getattr(x, "shape", (1,))[-1] == 0 else super().__call__(x, fs=fs, generator=generator)
 
 
