@@ -62,8 +62,8 @@ def data(
 
 
 def _show_all(entries: tuple[DataSet, ...]) -> None:
-    rows = [(e.name, f"{e.records:,}", e.leads, ", ".join(map(str, e.fs)) or "-", e.access, e.title) for e in entries]
-    rows.insert(0, ("name", "records", "leads", "fs (Hz)", "access", "title"))
+    rows: list[tuple[str, str, str, str, str, str]] = [("name", "records", "leads", "fs (Hz)", "access", "title")]
+    rows += [(e.name, f"{e.records:,}", e.leads, ", ".join(map(str, e.fs)) or "-", e.access, e.title) for e in entries]
     wide = [max(len(row[i]) for row in rows) for i in range(5)]
     for number, (name, records, leads, fs, access, title) in enumerate(rows):
         line = f"{name:<{wide[0]}}  {records:>{wide[1]}}  {leads:>{wide[2]}}  {fs:>{wide[3]}}  {access:<{wide[4]}}  {title}"

@@ -153,7 +153,8 @@ def _file(fields: Mapping[Any, Any], fs: int) -> str:
 
 
 def _facts(fields: Mapping[Any, Any]) -> dict[str, Any]:
-    patient, age, fold = fields["patient_id"], fields.get("age"), fields["strat_fold"]
+    patient, fold = fields["patient_id"], fields["strat_fold"]
+    age: Any = fields.get("age")
     return {
         "record_id": str(fields["ecg_id"]),
         "patient_id": None if pd.isna(patient) else str(int(patient)),
