@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,18 @@ from ecg_core.data.record import Record
 from ecg_core.data.table import RecordTable
 from ecg_core.errors import DataError
 from ecg_preproc.readers.comments import facts_of
-from ecg_preproc.readers.files import read_bytes
-from ecg_preproc.readers.header import Header, parse_header
-from ecg_preproc.readers.row import MAX_HEADER_BYTES, read_row
-from ecg_preproc.readers.signal import check_sizes
+from ecg_preproc.readers.row import read_header, read_row
 
-__all__ = ["WFDBReader", "read_header"]
+__all__ = ["WFDBReader"]
 
 
 class WFDBReader(Reader):
-    """Reads any folder of WFDB records: formats 16 and 212, and the ``.mat`` files of the PhysioNet/CinC Challenges.
+    """Reads any folder of WFDB records, multi-segment ones too, and the ``.mat`` files of the PhysioNet/CinC Challenges.
+
+    Formats 16, 24, 32, 61, 80, 160 and 212 are decoded here; 8, 310, 311 and the compressed 508, 516 and 524 through the
+    ``wfdb`` package (``pip install 'ecg-preproc[wfdb]'``). Signals with several samples per frame keep all of them when all
+    signals have as many: the record is read at the sampling frequency of the samples, not of the frames. When they differ,
+    each is averaged over the frame, so that all have one time axis; a mean over an invalid sample is NaN.
 
     ``age``, ``sex``, ``patient_id`` and the target ``dx`` come from header comments such as ``# Age: 63``. A record's name is
     its file's when no two files share one, else its path below the folder.
@@ -51,6 +54,8 @@ class WFDBReader(Reader):
     def scan(self, path: Path) -> RecordTable:
         """Facts of every record below ``path``, sorted by path. Headers are parsed and file sizes compared; no signal is decoded.
 
+        The segments of a multi-segment record are parts of it, and not listed as records of their own.
+
         Raises:
             DataError: The folder does not exist or holds no header.
         """
@@ -62,6 +67,7 @@ class WFDBReader(Reader):
         stems = [Path(name).stem for name in found]
         unique = len(set(stems)) == len(stems)
         rows, rejects = [], []
+        parts: set[str] = set()  # of multi-segment records
         for name, stem in zip(found, stems, strict=True):
             record = name.removesuffix(".hea")
             try:
@@ -69,6 +75,7 @@ class WFDBReader(Reader):
             except DataError as error:
                 rejects.append((name, str(error)))
                 continue
+            parts.update(posixpath.join(posixpath.dirname(record), segment.name) for segment in header.segments)
             facts = facts_of(header.comments)
             rows.append(
                 {
@@ -84,6 +91,8 @@ class WFDBReader(Reader):
                     "dx": facts.dx,
                 }
             )
+        rows = [row for row in rows if row["path"] not in parts]
+        rejects = [(name, reason) for name, reason in rejects if name.removesuffix(".hea") not in parts]
         if all(row["dx"] is None for row in rows):
             for row in rows:
                 del row["dx"]
@@ -96,26 +105,12 @@ class WFDBReader(Reader):
         """The record of one row: float32 mV, with the row's facts and targets."""
         return read_row(row, checksum=self.checksum)
 
+    def read_part(self, row: Mapping[str, Any], start: int, stop: int) -> Record:
+        """Samples ``start`` up to ``stop`` of one row's record, for which no other bytes of its signal files are read.
 
-def read_header(root: str | Path, record: str) -> tuple[Header, int]:
-    """Parse the header of ``root/record.hea`` and compare it with the sizes of its files.
-
-    Args:
-        root: Folder of the data set, which no file may leave.
-        record: Path of the record below it, without suffix.
-
-    Returns:
-        The header, and the samples per lead.
-
-    Raises:
-        DataError: The record is damaged; the message names the header.
-    """
-    file = os.path.join(root, record + ".hea")
-    try:
-        header = parse_header(read_bytes(file, root, limit=MAX_HEADER_BYTES))
-        return header, check_sizes(header, os.path.dirname(file), root)
-    except DataError as error:
-        raise DataError(f"{file}: {error}") from None
+        A checksum is that of all samples, so that of a part cannot be verified.
+        """
+        return read_row(row, checksum=self.checksum, span=(start, stop))
 
 
 def _headers(root: Path) -> Iterator[str]:
