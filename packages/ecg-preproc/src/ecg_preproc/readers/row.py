@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,37 @@ from ecg_preproc.readers.header import MAX_HEADER_BYTES, Header, parse_header
 from ecg_preproc.readers.segments import open_recording, read_recording
 from ecg_preproc.readers.signal import read_signal
 
-__all__ = ["read_header", "read_row"]
+__all__ = ["Annotate", "Opened", "read_header", "read_row"]
 
 
-def read_row(row: Mapping[str, Any], *, checksum: bool = True, span: tuple[int, int] | None = None) -> Record:
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A record whose header was read, for those who look for its annotations.
+
+    Args:
+        record: Its path, without suffix.
+        root: Folder that no file may leave.
+        header: Parsed header.
+        n_samples: Samples per lead.
+    """
+
+    record: str
+    root: str
+    header: Header
+    n_samples: int
+
+
+# From a record to positions on its time axis by name, see ecg_preproc.readers.annotations.
+Annotate = Callable[[Opened], Mapping[str, np.ndarray]]
+
+
+def read_row(
+    row: Mapping[str, Any],
+    *,
+    checksum: bool = True,
+    span: tuple[int, int] | None = None,
+    annotate: Annotate | None = None,
+) -> Record:
     """Read the WFDB record of one table row.
 
     Args:
@@ -28,6 +56,7 @@ def read_row(row: Mapping[str, Any], *, checksum: bool = True, span: tuple[int, 
             ``sex`` become its facts, and every other column that holds a tuple becomes a target.
         checksum: Compare every signal with its header's checksum.
         span: First sample, and the one after the last; ``None`` reads all. Of a part no checksum is compared.
+        annotate: Finds its annotations.
 
     Returns:
         The record, ``(leads, samples)`` float32 in mV.
@@ -48,6 +77,10 @@ def read_row(row: Mapping[str, Any], *, checksum: bool = True, span: tuple[int, 
             header, signal = recording.header, read_recording(recording, root, span=span, checksum=checksum)
         else:
             signal = read_signal(header, record, root, span=span, checksum=checksum)
+        found: Mapping[str, np.ndarray] = {}
+        if annotate is not None:
+            n_samples = signal.shape[1] if span is None else read_header(root, str(row["path"]))[1]
+            found = annotate(Opened(record, root, header, n_samples))
     except DataError as error:
         raise DataError(f"{file}: {error}") from None
     except MissingExtraError as error:
@@ -61,6 +94,7 @@ def read_row(row: Mapping[str, Any], *, checksum: bool = True, span: tuple[int, 
         age=_known(row.get("age")),
         sex=_known(row.get("sex")),
         labels={name: value for name, value in row.items() if name not in FACTS and isinstance(value, tuple)},
+        annotations=found if span is None else {name: _within(positions, *span) for name, positions in found.items()},
         source=file,
     )
 
@@ -85,6 +119,10 @@ def read_header(root: str | os.PathLike[str], record: str) -> tuple[Header, int]
         return recording.header, recording.n_samples
     except DataError as error:
         raise DataError(f"{stem}.hea: {error}") from None
+
+
+def _within(positions: np.ndarray, start: int, stop: int) -> np.ndarray:
+    return positions[(positions >= start) & (positions < stop)] - start
 
 
 def _known(value: Any) -> Any:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ecg_core.data.reader import Reader
 from ecg_core.data.record import Record
 from ecg_core.data.table import RecordTable
 from ecg_core.errors import DataError
+from ecg_preproc.readers.annotations import BeatAnnotations
 from ecg_preproc.readers.comments import facts_of
-from ecg_preproc.readers.row import read_header, read_row
+from ecg_preproc.readers.row import read_row
+from ecg_preproc.readers.scan import find_records, headers_below
 
 __all__ = ["WFDBReader"]
 
@@ -31,14 +32,23 @@ class WFDBReader(Reader):
 
     Args:
         checksum: Compare every signal with its header's checksum. ``False`` reads altered data.
+        annotations: Extension of the annotation files to read, such as ``"atr"``; a record without one is then refused.
+            :mod:`ecg_preproc.readers.annotations` says what annotations are called.
+        beats: Beats are called by their ``"mit"`` symbols or by their ``"aami"`` classes.
+
+    Raises:
+        DataError: ``annotations`` is no extension, or ``beats`` neither of the two.
 
     Example:
         >>> WFDBReader(checksum=False).arguments
         {'checksum': False}
     """
 
-    def __init__(self, *, checksum: bool = True) -> None:
+    def __init__(self, *, checksum: bool = True, annotations: str | None = None, beats: Literal["mit", "aami"] = "mit") -> None:
         self.checksum = checksum
+        self.annotations = annotations
+        self.beats = beats
+        self._annotate = None if annotations is None else BeatAnnotations(annotations, beats)
 
     @classmethod
     def conformance_params(cls) -> dict[str, Any]:
@@ -49,7 +59,7 @@ class WFDBReader(Reader):
 
     def recognises(self, path: Path) -> bool:
         """Whether a header lies below this folder."""
-        return next(_headers(Path(path)), None) is not None
+        return next(headers_below(Path(path)), None) is not None
 
     def scan(self, path: Path) -> RecordTable:
         """Facts of every record below ``path``, sorted by path. Headers are parsed and file sizes compared; no signal is decoded.
@@ -60,39 +70,27 @@ class WFDBReader(Reader):
             DataError: The folder does not exist or holds no header.
         """
         root = Path(path)
-        found = sorted(_headers(root))
-        if not found:
+        names = sorted(headers_below(root))
+        if not names:
             what = "no such folder" if not root.is_dir() else "no WFDB header (*.hea) in it or below it"
             raise DataError(f"{root}: {what}; give a folder of WFDB records")
-        stems = [Path(name).stem for name in found]
+        stems = [Path(name).stem for name in names]
         unique = len(set(stems)) == len(stems)
-        rows, rejects = [], []
-        parts: set[str] = set()  # of multi-segment records
-        for name, stem in zip(found, stems, strict=True):
-            record = name.removesuffix(".hea")
-            try:
-                header, n_samples = read_header(root, record)
-            except DataError as error:
-                rejects.append((name, str(error)))
-                continue
-            parts.update(posixpath.join(posixpath.dirname(record), segment.name) for segment in header.segments)
-            facts = facts_of(header.comments)
+        beside = () if self.annotations is None else (self.annotations,)
+        found, rejects = find_records(root, names, beside=beside)
+        rows = []
+        for record in found:
+            facts = facts_of(record.header.comments)
             rows.append(
                 {
-                    "record_id": stem if unique else record,
+                    "record_id": posixpath.basename(record.path) if unique else record.path,
                     "patient_id": facts.patient_id,
-                    "root": str(root),
-                    "path": record,
-                    "fs": header.fs,
-                    "n_samples": n_samples,
-                    "leads": header.leads,
+                    **record.row(root),
                     "age": facts.age,
                     "sex": facts.sex,
                     "dx": facts.dx,
                 }
             )
-        rows = [row for row in rows if row["path"] not in parts]
-        rejects = [(name, reason) for name, reason in rejects if name.removesuffix(".hea") not in parts]
         if all(row["dx"] is None for row in rows):
             for row in rows:
                 del row["dx"]
@@ -103,19 +101,11 @@ class WFDBReader(Reader):
 
     def read(self, row: Mapping[str, Any]) -> Record:
         """The record of one row: float32 mV, with the row's facts and targets."""
-        return read_row(row, checksum=self.checksum)
+        return read_row(row, checksum=self.checksum, annotate=self._annotate)
 
     def read_part(self, row: Mapping[str, Any], start: int, stop: int) -> Record:
         """Samples ``start`` up to ``stop`` of one row's record, for which no other bytes of its signal files are read.
 
         A checksum is that of all samples, so that of a part cannot be verified.
         """
-        return read_row(row, checksum=self.checksum, span=(start, stop))
-
-
-def _headers(root: Path) -> Iterator[str]:
-    """Paths of all headers below ``root``, relative and with forward slashes. Links to folders are not followed."""
-    for folder, _, files in os.walk(root):
-        relative = os.path.relpath(folder, root).replace(os.sep, "/")
-        prefix = "" if relative == "." else relative + "/"
-        yield from (prefix + name for name in files if name.endswith(".hea"))
+        return read_row(row, checksum=self.checksum, span=(start, stop), annotate=self._annotate)
