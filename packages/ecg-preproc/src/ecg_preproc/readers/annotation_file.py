@@ -92,31 +92,13 @@ def _parse(content: bytes) -> AnnotationFile:
     if len(content) < 2 or len(content) % 2:
         raise DataError(f"an annotation file is a row of 16-bit words, got {len(content)} bytes; the file is cut, restore it")
     words = np.frombuffer(content, dtype="<u2").astype(np.int64)
-    plain = np.ones(len(words), dtype=bool)
-    times = words & 0x3FF
-    more: dict[int, list[tuple[int, int]]] = {_NUM: [], _SUB: [], _CHN: []}
-    texts: list[tuple[int, str]] = []
-    after = 0  # the first word that is not part of what was seen so far
-    for i in np.flatnonzero(words >> 10 >= _SKIP).tolist():
-        if i < after:  # the text of a note may look like anything
-            continue
-        kind, value = int(words[i]) >> 10, int(words[i]) & 0x3FF
-        length = 3 if kind == _SKIP else 1 + (value + 1) // 2 if kind == _AUX else 1
-        after = i + length
-        if after >= len(words) or (kind == _AUX and value > 255):
-            raise DataError(f"the file ends within the annotation at byte {2 * i}; it is cut or damaged, restore it")
-        plain[i:after] = False
-        if kind == _SKIP:
-            jump = int(words[i + 1]) << 16 | int(words[i + 2])
-            times[i] = jump - (1 << 32) if jump >= 1 << 31 else jump
-            times[i + 1 : after] = 0
-            continue
-        times[i:after] = 0
-        if kind == _AUX:
-            texts.append((i, content[2 * i + 2 : 2 * i + 2 + value].decode("latin-1").rstrip("\0")))
-        else:
-            low = value & 0xFF
-            more[kind].append((i, low if kind == _CHN or low < 128 else low - 256))
+    kinds, times = words >> 10, words & 0x3FF
+    inside, notes = _payloads(content, kinds, times)
+    skips = np.flatnonzero((kinds == _SKIP) & ~inside)
+    jumps = words[skips + 1] << 16 | words[skips + 2]
+    plain = ~inside & (kinds < _SKIP)
+    times[~plain] = 0
+    times[skips] = np.where(jumps >= 1 << 31, jumps - (1 << 32), jumps)
     ends = np.flatnonzero(plain & (words == 0))
     if not len(ends):
         raise DataError("the file has no end mark (two zero bytes); it is cut, restore it")
@@ -124,52 +106,66 @@ def _parse(content: bytes) -> AnnotationFile:
     if words[end:].any():
         raise DataError(f"data follow the end mark at byte {2 * end}; expected an annotation file in the MIT format, restore it")
     plain[end:] = False
-    return _annotations(words, plain, np.cumsum(times), more, texts)
-
-
-def _annotations(
-    words: np.ndarray,
-    plain: np.ndarray,
-    times: np.ndarray,
-    more: dict[int, list[tuple[int, int]]],
-    texts: list[tuple[int, str]],
-) -> AnnotationFile:
-    samples, kinds = times[plain], words[plain] >> 10
+    # What says more of an annotation belongs to the last one before it.
     owner = np.cumsum(plain) - 1
-    begins = [values[0][0] for values in more.values() if values] + [place for place, _ in texts[:1]]
-    first = min(begins, default=None)
-    if first is not None and owner[first] < 0:
-        raise DataError(f"byte {2 * first} says more of an annotation, but none precedes it; the file is damaged, restore it")
+    more = np.flatnonzero((kinds > _SKIP) & ~inside)
+    if len(more) and owner[more[0]] < 0:
+        raise DataError(f"byte {2 * more[0]} says more of an annotation, but none precedes it; the file is damaged, restore it")
+    samples = np.cumsum(times)[plain]
     if len(samples) and samples.min() < 0:
         raise DataError("an annotation lies before the beginning of the record; the file is damaged, restore it")
-    notes = [""] * len(samples)
-    for place, text in texts:
-        notes[owner[place]] = text
+    said = {kind: np.flatnonzero((kinds == kind) & ~inside) for kind in (_SUB, _CHN, _NUM)}
     # A subtype is of one annotation only; channel and number hold until they change.
-    subtypes = _filled(len(samples), [(int(owner[i]), value) for i, value in more[_SUB]], keep=False)
-    channels = _filled(len(samples), [(int(owner[i]), value) for i, value in more[_CHN]], keep=True)
-    numbers = _filled(len(samples), [(int(owner[i]), value) for i, value in more[_NUM]], keep=True)
+    fields = [
+        _filled(len(samples), owner[said[kind]], words[said[kind]], signed=kind != _CHN, keep=kind != _SUB) for kind in said
+    ]
+    texts = [""] * len(samples)
+    for place, text in notes:
+        texts[owner[place]] = text
+    return _annotations(samples, kinds[plain], fields, texts)
+
+
+def _payloads(content: bytes, kinds: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, list[tuple[int, str]]]:
+    """Which words are payload of a SKIP or an AUX, and so may look like anything; and the notes with their places."""
+    types, lengths = kinds.tolist(), values.tolist()
+    inside = np.zeros(len(types), dtype=bool)
+    notes = []
+    after = 0
+    for i in np.flatnonzero((kinds == _SKIP) | (kinds == _AUX)).tolist():
+        if i < after:
+            continue
+        length = 2 if types[i] == _SKIP else (lengths[i] + 1) // 2
+        after = i + 1 + length
+        if after >= len(types) or (length > 2 and lengths[i] > 255):
+            raise DataError(f"the file ends within the annotation at byte {2 * i}; it is cut or damaged, restore it")
+        if length:
+            inside[i + 1 : after] = True
+            if types[i] == _AUX:
+                notes.append((i, content[2 * i + 2 : 2 * i + 2 + lengths[i]].decode("latin-1").rstrip("\0")))
+    return inside, notes
+
+
+def _annotations(samples: np.ndarray, kinds: np.ndarray, fields: list[np.ndarray], notes: list[str]) -> AnnotationFile:
     head, fs, own = _definitions(samples, kinds, notes)
     keep = kinds != 0  # "not an annotation": it only moved the time
     keep[:head] = False
     names = {**SYMBOLS, **own}
     symbols = tuple(names.get(kind, f"[{kind}]") for kind in kinds[keep].tolist())
     kept = tuple(note for note, wanted in zip(notes, keep.tolist(), strict=True) if wanted)
-    return AnnotationFile(samples[keep], symbols, subtypes[keep], channels[keep], numbers[keep], kept, fs)
+    subtypes, channels, numbers = (field[keep] for field in fields)
+    return AnnotationFile(samples[keep], symbols, subtypes, channels, numbers, kept, fs)
 
 
-def _filled(count: int, values: list[tuple[int, int]], *, keep: bool) -> np.ndarray:
+def _filled(count: int, places: np.ndarray, words: np.ndarray, *, signed: bool, keep: bool) -> np.ndarray:
+    """The values of ``words`` at the annotations ``places``; elsewhere 0, or what was there last."""
+    values = words & 0xFF
     filled = np.zeros(count, dtype=np.int64)
-    if not values:
+    filled[places] = np.where(values >= 128, values - 256, values) if signed else values
+    if not (keep and len(places)):
         return filled
-    places = np.array([place for place, _ in values])
-    filled[places] = [value for _, value in values]
-    if not keep:
-        return filled
-    last = np.full(count, -1)
+    last = np.zeros(count, dtype=np.int64)
     last[places] = places
-    last = np.maximum.accumulate(last)
-    return np.where(last < 0, 0, filled[last])
+    return np.where(np.arange(count) < places[0], 0, filled[np.maximum.accumulate(last)])
 
 
 def _definitions(samples: np.ndarray, kinds: np.ndarray, notes: list[str]) -> tuple[int, float | None, dict[int, str]]:

@@ -23,10 +23,13 @@ from ecg_preproc.readers.header_fields import (
     short,
 )
 
-__all__ = ["MAX_HEADER_BYTES", "NO_SEGMENT", "Header", "SegmentLine", "SignalLine", "parse_header"]
+__all__ = ["MAX_HEADER_BYTES", "MAX_SEGMENTS", "NO_SEGMENT", "Header", "SegmentLine", "SignalLine", "parse_header"]
 
 # The longest header we met has 40 signals and 2 kB; a record of weeks in thousands of segments fits as well.
 MAX_HEADER_BYTES = 1 << 20
+
+# A header of a megabyte could name one small segment a hundred thousand times, each of which would be opened.
+MAX_SEGMENTS = 10_000
 
 # The name of a segment in which nothing was recorded.
 NO_SEGMENT = "~"
@@ -163,6 +166,10 @@ def _record_line(line: str) -> tuple[int | None, int, float, int | None]:
     n_segments = integer(segments, "the number of segments") if slash else None
     if n_segments is not None and n_segments < 1:
         raise DataError(f"the header announces {n_segments} segments, expected at least 1; it describes no recording")
+    if n_segments is not None and n_segments > MAX_SEGMENTS:
+        raise DataError(
+            f"the header announces {n_segments} segments, expected at most {MAX_SEGMENTS}; read the segments themselves"
+        )
     n_signals = integer(fields[1], "the number of signals")
     if n_signals < 1:
         raise DataError(f"the header announces {n_signals} signals, expected at least 1; it describes no recording")
