@@ -89,7 +89,7 @@ case("a header that is data", "the file is binary, expected the text of a WFDB h
 case("a header in UTF-16", "the file is binary", hea=HEA.encode("utf-16"))
 case("a header with a NUL", "the file is binary", hea=HEA.replace("a.dat", "a.dat\0", 1))
 case("a header in one line", "announces 3 signal.* and describes 0", hea=HEA.replace("\n", " "))
-case("line ends of an old Macintosh", "announces 3 signal.* and describes 0", hea=HEA.replace("\n", "\r"))
+case("line ends of an old Macintosh", "the file is binary, expected the text of a WFDB header", hea=HEA.replace("\n", "\r"))
 case("a record line of rubbish", "the number of signals is '!!', expected an integer", hea=HEA.replace(FIRST, "@@@ !! ##"))
 case("a record line of one word", "the header begins with 'a', expected a WFDB record line", hea=HEA.replace(FIRST, "a"))
 changed("no sampling frequency", FIRST, "a 3", "the sampling frequency is missing; add it")

@@ -34,7 +34,8 @@ MAX_SEGMENTS = 10_000
 # The name of a segment in which nothing was recorded.
 NO_SEGMENT = "~"
 
-_CONTROL_RE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+# Lines end with LF or CRLF, and fields are separated by blanks and tabs; nothing else that is no print may stand in a header.
+_CONTROL_RE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _FIELDS = "file, format, gain, ADC resolution, ADC zero, initial value, checksum, block size and lead name"
 _EXAMPLE = "a WFDB record line such as 'r0001 12 500 5000'"
 
@@ -126,6 +127,7 @@ def _decode(content: bytes) -> str:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
         text = content.decode("latin-1")  # older headers write µV in one byte
+    text = text.replace("\r\n", "\n")
     if _CONTROL_RE.search(text):
         raise DataError("the file is binary, expected the text of a WFDB header; is it really a header?")
     return text
@@ -141,6 +143,8 @@ def _parse(text: str, layout: bool) -> Header:
             lines.append(line)
     if not lines:
         raise DataError(f"the header is empty, expected {_EXAMPLE}; restore the file")
+    if not text.isascii() and (odd := next((line for line in lines if _is_oddly_spaced(line)), None)):
+        raise DataError(f"a field of {short(odd)} is set apart by a character that is neither blank nor tab; correct the header")
     n_segments, n_signals, fs, frames = _record_line(lines[0])
     if n_segments is not None:
         segments = _segment_lines(lines[1:], n_segments)
@@ -156,6 +160,10 @@ def _parse(text: str, layout: bool) -> Header:
         raise DataError(f"{per_frame} samples in each of {fs:g} frames per second exceed {MAX_FS:g} Hz; correct the header")
     n_samples = None if frames is None else frames * per_frame
     return Header(fs * per_frame, n_samples, signals, leads, tuple(comments), per_frame, n_signals=n_signals)
+
+
+def _is_oddly_spaced(line: str) -> bool:
+    return any(character.isspace() and character not in " \t" for character in line)
 
 
 def _record_line(line: str) -> tuple[int | None, int, float, int | None]:
