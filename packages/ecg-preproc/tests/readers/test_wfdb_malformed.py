@@ -185,6 +185,8 @@ changed("an ADC zero that is no number", "/mV 16 0 ", "/mV 16 nan ", "signal 1: 
 changed(
     "an ADC resolution that is no number", "/mV 16 0 ", "/mV 1e9 0 ", "signal 1: the ADC resolution is '1e9', expected an integer"
 )
+changed("an ADC resolution below 0", "/mV 16 0 ", "/mV -16 0 ", "signal 1: the ADC resolution is -16, expected 0 or more")
+changed("a block size below 0", " 0 V1\n", " -1 V1\n", "signal 3: the block size is -1, expected 0 or more")
 changed("a block size that is no number", " 0 V1\n", " big V1\n", "signal 3: the block size is 'big', expected an integer")
 case("100,000 signals", r"announces 100000 signal\(s\) and describes 19000", hea="a 100000 250 60\n" + "".join(
     f"a.dat 16 1000/mV 16 0 0 0 0 L{i}\n" for i in range(19_000)))  # fmt: skip

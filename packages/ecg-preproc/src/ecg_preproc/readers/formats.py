@@ -55,11 +55,10 @@ def decode_16(content: bytes, count: int, offset: int = 0) -> np.ndarray:
 
 def decode_24(content: bytes, count: int, offset: int = 0) -> np.ndarray:
     """Format 24: three bytes, two's complement, least significant first. ``(count,)`` int32."""
-    words = np.empty((count, 4), dtype=np.uint8)
-    words[:, 0] = 0
-    words[:, 1:] = np.frombuffer(content, dtype=np.uint8, count=3 * count, offset=offset).reshape(count, 3)
-    # As the three upper bytes of a word, shifted down: that extends the sign.
-    return words.view("<i4")[:, 0] >> 8
+    # Each as the three upper bytes of a word that overlaps the one before, shifted down: that extends the sign.
+    if not offset:
+        content, offset = b"\0" + content, 1
+    return np.ndarray(count, dtype="<i4", buffer=content, offset=offset - 1, strides=(3,)) >> 8
 
 
 def decode_32(content: bytes, count: int, offset: int = 0) -> np.ndarray:

@@ -17,6 +17,7 @@ from ecg_preproc.readers.header_fields import (
     Storage,
     integer,
     is_plain_name,
+    natural,
     parse_fs,
     parse_gain,
     parse_storage,
@@ -225,9 +226,9 @@ def _signal_line(line: str, index: int, layout: bool) -> SignalLine:
             raise DataError(f"the signal file {short(file)} is not a plain file name beside the header; refused for safety")
         storage = parse_storage(form, layout)
         adu_per_mv, baseline = parse_gain(gain, integer(zero, "the ADC zero"))
-        integer(resolution, "the ADC resolution")
+        natural(resolution, "the ADC resolution")
         integer(initial, "the initial value")
-        integer(block, "the block size")
+        natural(block, "the block size")
         return SignalLine(file, storage, adu_per_mv, baseline, integer(checksum, "the checksum") & 0xFFFF, lead)
     except DataError as error:
         raise DataError(f"signal {index}: {error}") from None

@@ -9,7 +9,18 @@ from typing import NamedTuple
 from ecg_core.errors import DataError
 from ecg_preproc.readers.formats import FORMATS, NULL_FORMAT
 
-__all__ = ["MAX_FS", "MIN_FS", "Storage", "integer", "is_plain_name", "parse_fs", "parse_gain", "parse_storage", "short"]
+__all__ = [
+    "MAX_FS",
+    "MIN_FS",
+    "Storage",
+    "integer",
+    "is_plain_name",
+    "natural",
+    "parse_fs",
+    "parse_gain",
+    "parse_storage",
+    "short",
+]
 
 # Outside this range a number is a typing error, not the sampling frequency of an ECG (Holter 128 Hz, late potentials 10 kHz).
 MIN_FS, MAX_FS = 1.0, 100_000.0
@@ -48,6 +59,14 @@ def integer(text: str, what: str) -> int:
     if not _INTEGER_RE.fullmatch(text):
         raise DataError(f"{what} is {short(text)}, expected an integer; correct the header")
     return int(text)
+
+
+@lru_cache(maxsize=1024)
+def natural(text: str, what: str) -> int:
+    """The integer that ``text`` is, 0 or more."""
+    if (value := integer(text, what)) < 0:
+        raise DataError(f"{what} is {value}, expected 0 or more; correct the header")
+    return value
 
 
 @lru_cache(maxsize=256)

@@ -69,7 +69,8 @@ def read_row(
     record = below(root, str(row["path"]))
     file = record + ".hea"
     try:
-        check_inside(os.path.dirname(file), root)
+        if (folder := os.path.dirname(file)) != root:
+            check_inside(folder, root)
         header = parse_header(read_bytes(file, root, limit=MAX_HEADER_BYTES))
         signal: np.ndarray
         if header.segments:

@@ -46,14 +46,15 @@ def read_signal(
         MissingExtraError: A file's format needs the ``wfdb`` package.
     """
     folder = os.path.dirname(record)
-    n_samples = check_sizes(header, folder, root)  # before anything is read: a wrong size must not fill the memory
+    files = signal_files(header)
+    n_samples = check_sizes(header, folder, root, files=files)  # before anything is read: a wrong size must not fill the memory
     start, stop = (0, n_samples) if span is None else span
     check_bounds(start, stop, n_samples)
     k, frames = header.per_frame, n_samples // header.per_frame
     first, last = start // k, -(-stop // k)
     wanted = checksum and header.has_checksums
     blocks = []
-    for file in signal_files(header):
+    for file in files:
         path = os.path.join(folder, file.name)
         # A signal that comes late in the file has its last samples behind those of the others.
         end = min(last + file.skew, frames)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 
@@ -70,13 +69,8 @@ def signal_files(header: Header) -> tuple[SignalFile, ...]:
     Raises:
         DataError: The lines of one file do not stand together, or differ in format or offset.
     """
-    return _signal_files(header.signals)
-
-
-@lru_cache(maxsize=4)  # checking the sizes and reading come right after each other
-def _signal_files(signals: tuple[SignalLine, ...]) -> tuple[SignalFile, ...]:
-    files = tuple(_grouped(signals))
-    if len({file.name for file in files}) < len(files):
+    files = tuple(_grouped(header.signals))
+    if len(files) > 1 and len({file.name for file in files}) < len(files):
         raise DataError("the signals of one file do not stand together in the header; restore their order")
     return files
 
@@ -85,28 +79,29 @@ def _grouped(signals: tuple[SignalLine, ...]) -> Iterator[SignalFile]:
     first = 0
     for name, group in groupby(signals, key=lambda signal: signal.file):
         lines = tuple(group)
-        stored = [line.storage for line in lines]
-        form, offset = stored[0].format, stored[0].offset
-        if any(one.format != form or one.offset != offset for one in stored):
+        stored = {line.storage for line in lines}
+        if len({(one.format, one.offset) for one in stored}) > 1:
             raise DataError(f"the signals of {name!r} differ in format or offset, expected one of each; correct the header")
-        width, skew = sum(one.per_frame for one in stored), max(one.skew for one in stored)
-        yield SignalFile(name, first, lines, FORMATS[form], offset, width, skew)
+        one = lines[0].storage
+        width = len(lines) * one.per_frame if len(stored) == 1 else sum(line.storage.per_frame for line in lines)
+        yield SignalFile(name, first, lines, FORMATS[one.format], one.offset, width, max(one.skew for one in stored))
         first += len(lines)
 
 
-def check_sizes(header: Header, folder: str | Path, root: str | Path) -> int:
+def check_sizes(header: Header, folder: str | Path, root: str | Path, *, files: tuple[SignalFile, ...] | None = None) -> int:
     """Compare each signal file's size with the header; returns the samples per lead.
 
     Args:
         header: Parsed header of one segment.
         folder: Where its signal files are.
         root: Folder that no link may leave.
+        files: What :func:`signal_files` gives, where it is known already.
 
     Raises:
         DataError: A file is missing, not regular, too short or too long.
     """
     frames = None if header.n_samples is None else header.n_samples // header.per_frame
-    for file in signal_files(header):
+    for file in files or signal_files(header):
         path = os.path.join(folder, file.name)
         size = regular_size(path, root)
         if file.format.compressed:
