@@ -10,7 +10,7 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "ecg-backbones": {"backbones": ("resnet18", "vit_tiny", "vit_small"), "heads": ("linear", "mlp")},
     "ecg-preproc": {
         "commands": ("demo",),
-        "readers": ("ludb", "mitdb", "ptbxl", "wfdb"),
+        "readers": ("ecgid", "ludb", "mitdb", "nstdb", "ptbxl", "wfdb"),
         "transforms": (
             "bandpass", "baseline_remove", "baseline_wander", "crop", "gaussian_noise", "lead_dropout", "normalize",
             "random_masking", "resample",

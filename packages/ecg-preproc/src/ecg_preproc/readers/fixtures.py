@@ -15,7 +15,7 @@ from ecg_preproc.readers.annotation_file import AnnotationFile
 from ecg_preproc.readers.annotation_write import write_annotations
 from ecg_preproc.readers.write import write_record
 
-__all__ = ["ludb_example", "mitdb_example", "ptbxl_example", "wfdb_example"]
+__all__ = ["ecgid_example", "ludb_example", "mitdb_example", "nstdb_example", "ptbxl_example", "wfdb_example"]
 
 _STATEMENTS = """,description,diagnostic,form,rhythm,diagnostic_class,diagnostic_subclass
 NORM,normal ECG,1.0,,,NORM,NORM
@@ -85,6 +85,28 @@ def ludb_example() -> dict[str, Any]:
     }
 
 
+def ecgid_example() -> dict[str, Any]:
+    """What :class:`~ecg_preproc.readers.ecgid.ECGIDReader` states to the kit."""
+    return {
+        "fixture": _write_ecgid,
+        "damages": {
+            "a header with an unknown unit": _edited("Person_01/rec_2.hea", "/mV", "/mmHg"),
+            "a sample that does not fit the checksum": _flipped("Person_01/rec_2.dat"),
+        },
+    }
+
+
+def nstdb_example() -> dict[str, Any]:
+    """What :class:`~ecg_preproc.readers.nstdb.NSTDBReader` states to the kit."""
+    return {
+        "fixture": _write_nstdb,
+        "damages": {
+            "a header with an unknown unit": _edited("em.hea", "/mV", "/mmHg"),
+            "a sample that does not fit the checksum": _flipped("em.dat"),
+        },
+    }
+
+
 def _record(number: int, leads: tuple[str, ...], samples: int, **facts: Any) -> Record:
     noise = np.random.default_rng(number).normal(0, 0.5, (len(leads), samples))
     return Record(np.round(noise, 3).astype(np.float32), leads=leads, **facts)
@@ -129,6 +151,28 @@ def _write_ludb(folder: Path) -> list[Record]:
         for shift, lead in enumerate(STANDARD_12):
             times = (200 + shift, 210 + shift, 225 + shift, 240 + shift, 250 + shift, 260 + shift)
             write_annotations(_annotations(times, ("(", "p", ")", "(", "N", ")")), place / f"{number}.{lead.lower()}")
+        written.append(record)
+    return written
+
+
+def _write_ecgid(folder: Path) -> list[Record]:
+    written = []
+    for number, (person, name) in enumerate((("Person_01", "rec_2"), ("Person_01", "rec_10"), ("Person_02", "rec_1"))):
+        (folder / person).mkdir(exist_ok=True)
+        facts = {"patient_id": person, "age": 20.0 + number, "sex": "F"}
+        record = _record(number, ("I", "I filtered"), 1000, fs=500.0, record_id=f"{person}/{name}", **facts)
+        named = replace(record, record_id=name, patient_id=None, leads=("ECG I", "ECG I filtered"))
+        write_record(named, folder / person)
+        written.append(record)
+    return written
+
+
+def _write_nstdb(folder: Path) -> list[Record]:
+    noises = {"bw": "baseline_wander", "em": "electrode_motion", "ma": "muscle_artifact"}
+    written = []
+    for number, (name, noise) in enumerate(noises.items()):
+        record = _record(number, ("noise1", "noise2"), 720, fs=360.0, record_id=name, labels={"noise": (noise,)})
+        write_record(replace(record, labels={}), folder)
         written.append(record)
     return written
 
