@@ -294,5 +294,6 @@ def test_an_extension_is_a_plain_word(extension: str):
 
 
 def test_beats_are_called_by_one_of_two_conventions():
-    with pytest.raises(DataError, match="beats are called by 'mit' symbols or 'aami' classes, got 'ecg'"):
-        WFDBReader(annotations="atr", beats="ecg")
+    for extension in ("atr", None):
+        with pytest.raises(DataError, match="beats are called by 'mit' symbols or 'aami' classes, got 'ecg'"):
+            WFDBReader(annotations=extension, beats="ecg")

@@ -35,6 +35,19 @@ def test_a_record_without_annotations_is_refused_only_when_they_are_asked_for(tm
     assert "there is no file 'rec_2.atr'" in table.rejects["reason"][0]
 
 
+def test_a_person_whose_folder_is_a_link_out_of_the_data_set_is_refused(tmp_path: Path):
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    for folder in (inside, outside):
+        folder.mkdir()
+        ECGIDReader.conformance_params()["fixture"](folder)
+    (outside / "Person_02").rename(outside / "Person_03")
+    (inside / "Person_03").symlink_to(outside / "Person_03")
+    table = ECGIDReader().scan(inside)
+    assert len(table) == 3
+    assert table.rejects["path"].tolist() == ["Person_03/rec_1.hea"]
+    assert "'Person_03' is a link that leaves" in table.rejects["reason"][0]
+
+
 def test_only_folders_of_persons_are_recognised(tmp_path: Path):
     for place in ("Person_x", "person_01", "Person_01/more"):
         (tmp_path / place).mkdir(parents=True)

@@ -256,6 +256,14 @@ def test_a_format_that_needs_the_wfdb_package_says_how_to_install_it(tmp_path: P
         read(tmp_path)
 
 
+def test_a_folder_whose_name_is_a_chain_of_urls_is_not_given_to_the_wfdb_package(tmp_path: Path):
+    folder = tmp_path / "simplecache::http:"
+    folder.mkdir()
+    put(folder, 310, draw(310, 30, 1))
+    with pytest.raises(DataError, match="looks like a URL to the wfdb package, which format 310 needs; rename the folder"):
+        read(folder)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

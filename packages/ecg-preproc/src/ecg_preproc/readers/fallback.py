@@ -30,6 +30,11 @@ def decode_by_wfdb(record: str | Path, file: SignalFile, first: int, last: int) 
         MissingExtraError: The package is not installed.
         DataError: It cannot decode the file.
     """
+    path = os.fspath(record)
+    if "::" in path or "://" in path:  # the package would take such a path for a chain of URLs
+        raise DataError(
+            f"the path {path!r} looks like a URL to the wfdb package, which format {file.number} needs; rename the folder"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it uses what newer releases of pandas deprecate
@@ -46,7 +51,7 @@ def decode_by_wfdb(record: str | Path, file: SignalFile, first: int, last: int) 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             read = wfdb.rdrecord(
-                os.fspath(record), sampfrom=begin, sampto=last, channels=channels, physical=False,
+                path, sampfrom=begin, sampto=last, channels=channels, physical=False,
                 smooth_frames=False, ignore_skew=True,
             )  # fmt: skip
         frames = [np.asarray(signal).reshape(last - begin, -1)[first - begin :] for signal in read.e_d_signal]

@@ -34,6 +34,7 @@ def wfdb_example() -> dict[str, Any]:
     """What :class:`~ecg_preproc.readers.wfdb.WFDBReader` states to the kit."""
     return {
         "fixture": _write_wfdb,
+        "refused": [{"annotations": "../atr"}, {"beats": "ecg"}],
         "damages": {
             "a header with an unknown unit": _edited("a/x2.hea", "/mV", "/mmHg"),
             "a header without a sampling frequency": _edited("a/x2.hea", "x2 3 250 600", "x2 3"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ecg_core.errors import DataError
-from ecg_preproc.readers.files import regular_size
+from ecg_preproc.readers.files import check_inside, regular_size
 from ecg_preproc.readers.header import Header
 from ecg_preproc.readers.row import read_header
 
@@ -61,9 +61,13 @@ def find_records(root: Path, headers: Iterable[str], *, beside: Sequence[str] = 
     found: list[Found] = []
     rejects: list[tuple[str, str]] = []
     parts: set[str] = set()
+    safe: set[str] = {""}  # folders that were followed and lie inside
     for name in headers:
         record = name.removesuffix(".hea")
         try:
+            if (folder := posixpath.dirname(record)) not in safe:
+                check_inside(root / folder, root)
+                safe.add(folder)
             header, n_samples = read_header(root, record)
             parts.update(posixpath.join(posixpath.dirname(record), segment.name) for segment in header.segments)
             for extension in beside:

@@ -48,7 +48,8 @@ class WFDBReader(Reader):
         self.checksum = checksum
         self.annotations = annotations
         self.beats = beats
-        self._annotate = None if annotations is None else BeatAnnotations(annotations, beats)
+        checked = BeatAnnotations("atr" if annotations is None else annotations, beats)
+        self._annotate = None if annotations is None else checked
 
     @classmethod
     def conformance_params(cls) -> dict[str, Any]:
