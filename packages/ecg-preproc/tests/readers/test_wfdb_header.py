@@ -127,6 +127,7 @@ def test_placeholder_checksums_are_no_checksums():
         (" 500 ", " inf ", "sampling frequency is 'inf'"),
         (" 500 ", " 0 ", "sampling frequency is '0'"),
         (" 500 ", " -500 ", "sampling frequency is '-500'"),
+        (" 500 ", " +500 ", r"sampling frequency is '\+500'"),
         (" 500 ", " 1e300 ", "sampling frequency is '1e300'"),
         (" 500 ", " 500Hz ", "sampling frequency is '500Hz'"),
         (" 5000\n", " -5\n", "number of samples is -5, expected a positive number"),

@@ -29,9 +29,10 @@ MIN_FS, MAX_FS = 1.0, 100_000.0
 # The micro sign and the Greek letter mu look alike and are two characters.
 _UNITS_PER_MV = {"mv": 1.0, "v": 0.001, "uv": 1000.0, "\u00b5v": 1000.0, "\u03bcv": 1000.0}
 
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_UNSIGNED = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_NUMBER = r"[+-]?" + _UNSIGNED
 _INTEGER_RE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
-_FS_RE = re.compile(rf"({_NUMBER})(?:/{_NUMBER}(?:\({_NUMBER}\))?)?", re.ASCII)
+_FS_RE = re.compile(rf"({_UNSIGNED})(?:/{_NUMBER}(?:\({_NUMBER}\))?)?", re.ASCII)
 _FORMAT_RE = re.compile(r"(\d{1,9})(?:x(\d{1,18}))?(?::(\d{1,18}))?(?:\+(\d{1,18}))?", re.ASCII)
 _GAIN_RE = re.compile(rf"({_NUMBER})(?:\(([+-]?\d{{1,18}})\))?(?:/(\S+))?", re.ASCII)
 

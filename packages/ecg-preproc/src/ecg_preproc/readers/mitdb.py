@@ -43,6 +43,7 @@ class MITDBReader(Reader):
 
     The split is the division of de Chazal et al.: DS1 is ``train``, DS2 is ``test``. Refused, with the reason, are the four
     records with paced beats, which belong to neither, and 202: it is of the same patient as 201, which is in DS1.
+    There is no ``val``: where one is needed, split by patient anew (``--split 8/1/1``).
     Annotations are called as :mod:`ecg_preproc.readers.annotations` says: ``r_peaks``, ``beat/V``, ``rhythm/AFIB`` …
 
     Args:
