@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 import warnings
 from pathlib import Path
 
@@ -157,6 +158,22 @@ def test_a_part_costs_only_its_own_bytes(tmp_path: Path, number: int, monkeypatc
     header, *data = reads
     assert header == (tmp_path / "a.hea").stat().st_size
     assert sum(data) <= FORMATS[number].padded(12)  # five frames of two samples, and a group that was begun before them
+
+
+@pytest.mark.parametrize("number", FAST)
+def test_ten_seconds_of_a_week_take_the_memory_of_ten_seconds(tmp_path: Path, number: int):
+    frames = 7 * 24 * 3600 * 250
+    lines = [f"a.dat {number} 200(7)/mV 0 0 0 0 0 {lead}" for lead in ("I", "II", "V1")]
+    (tmp_path / "a.hea").write_text("\n".join([f"a 3 250 {frames}", *lines]))
+    with (tmp_path / "a.dat").open("wb") as file:
+        file.truncate(FORMATS[number].size(3 * frames))  # a gigabyte of nothing, which takes no room on the disk
+    read(tmp_path, (0, 2500))
+    tracemalloc.start()
+    for start in (0, frames // 2 + 1, frames - 2500):
+        assert read(tmp_path, (start, start + 2500)).signal.shape == (3, 2500)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * 3 * 2500 * 4
 
 
 @pytest.mark.parametrize("span", [(-1, 2), (0, 0), (3, 2), (0, 24), (23, 24), (10**12, 10**12 + 1)])
