@@ -224,14 +224,21 @@ def _signal_line(line: str, index: int, layout: bool) -> SignalLine:
         file, form, gain, resolution, zero, initial, checksum, block, lead = fields
         if not (is_plain_name(file) or (layout and file == NO_SEGMENT)):
             raise DataError(f"the signal file {short(file)} is not a plain file name beside the header; refused for safety")
-        storage = parse_storage(form, layout)
-        adu_per_mv, baseline = parse_gain(gain, integer(zero, "the ADC zero"))
-        natural(resolution, "the ADC resolution")
+        storage, adu_per_mv, baseline = _recorder(form, gain, resolution, zero, block, layout)
         integer(initial, "the initial value")
-        natural(block, "the block size")
         return SignalLine(file, storage, adu_per_mv, baseline, integer(checksum, "the checksum") & 0xFFFF, lead)
     except DataError as error:
         raise DataError(f"signal {index}: {error}") from None
+
+
+# What one recorder writes into all its headers is parsed and checked once.
+@lru_cache(maxsize=4096)
+def _recorder(form: str, gain: str, resolution: str, zero: str, block: str, layout: bool) -> tuple[Storage, float, int]:
+    storage = parse_storage(form, layout)
+    adu_per_mv, baseline = parse_gain(gain, integer(zero, "the ADC zero"))
+    natural(resolution, "the ADC resolution")
+    natural(block, "the block size")
+    return storage, adu_per_mv, baseline
 
 
 _canonical = lru_cache(maxsize=256)(canonical_leads)
