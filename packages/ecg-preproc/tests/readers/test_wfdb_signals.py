@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ecg_core.data.record import Record
 from ecg_core.errors import DataError
-from ecg_preproc.readers.signal import decode_212
+from ecg_preproc.readers.formats import decode_212
 from ecg_preproc.readers.wfdb import WFDBReader
 from ecg_preproc.readers.write import write_record
 

@@ -133,7 +133,7 @@ def first(source: Path, count: int) -> list[str]:
     [
         ("cinc2017", ("ECG",), 9.0, 12, 12, None),
         ("ludb", STANDARD_12, 10.0, 6, 6, None),
-        ("ecgid", ("ECG I filtered",), 10.0, 6, 12, None),
+        ("ecgid", ("I filtered",), 10.0, 6, 12, None),
         ("mitdb", ("MLII",), 10.0, 2, 300, None),
         ("mitdb", STANDARD_12, 10.0, 1, 0, "has no lead I, II, III"),
         ("cinc2017", STANDARD_12, 10.0, 2, 0, "has no lead I, II, III"),

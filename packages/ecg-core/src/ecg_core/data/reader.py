@@ -36,3 +36,20 @@ class Reader(Configurable):
         Raises:
             DataError: The file is damaged; the message names it.
         """
+
+    def read_part(self, row: Mapping[str, Any], start: int, stop: int) -> Record:
+        """Samples ``start`` up to, not including, ``stop`` of the recording that :meth:`read` gives.
+
+        By default the whole recording is read and cropped. A reader whose files allow it reads only the bytes it needs, so that
+        a recording longer than memory can be gone through block by block. What can be verified on the whole alone, such as
+        a checksum, is then not verified.
+
+        Args:
+            row: A row of :meth:`scan`.
+            start: First sample, counted from the beginning of the recording.
+            stop: The sample after the last.
+
+        Raises:
+            DataError: The file is damaged, or the recording has no such samples.
+        """
+        return self.read(row).crop(start, stop)

@@ -10,7 +10,9 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "ecg-backbones": {"backbones": ("resnet18", "vit_tiny", "vit_small"), "heads": ("linear", "mlp")},
     "ecg-preproc": {
         "commands": ("data", "demo"),
-        "readers": ("aecg", "arrays", "dicom", "edf", "muse", "ptbxl", "scp", "wfdb"),
+        "readers": (
+            "aecg", "arrays", "dicom", "ecgid", "edf", "ludb", "mitdb", "muse", "nstdb", "ptbxl", "scp", "wfdb",
+        ),
         "transforms": (
             "bandpass", "baseline_remove", "baseline_wander", "crop", "gaussian_noise", "lead_dropout", "normalize",
             "random_masking", "resample",

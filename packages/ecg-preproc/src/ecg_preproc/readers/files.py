@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ecg_core.errors import DataError
 
-__all__ = ["below", "check_inside", "read_bytes", "regular_size"]
+__all__ = ["below", "check_inside", "read_bytes", "read_range", "regular_size"]
 
 
 def below(root: str | Path, path: str) -> str:
@@ -68,21 +68,44 @@ def read_bytes(path: str | Path, root: str | Path, *, limit: int) -> bytes:
     Raises:
         DataError: It is missing, not regular, unreadable, too long, or a link that leaves ``root``.
     """
-    size, name = regular_size(path, root), os.path.basename(path)
+    size = regular_size(path, root)
     if size > limit:
-        raise DataError(f"{name!r} has {size} bytes, expected at most {limit}; is it what its name says?")
+        raise DataError(f"{os.path.basename(path)!r} has {size} bytes, expected at most {limit}; is it what its name says?")
+    return _read(path, 0, size)
+
+
+def read_range(path: str | Path, root: str | Path, start: int, stop: int) -> bytes:
+    """Bytes ``start`` up to, not including, ``stop`` of a regular file inside ``root``; nothing else of it is read.
+
+    Raises:
+        DataError: It is missing, not regular, unreadable, shorter than that, or a link that leaves ``root``.
+    """
+    size = regular_size(path, root)
+    if size < stop:
+        raise DataError(f"{os.path.basename(path)!r} has {size} bytes, expected at least {stop}; the file is cut, restore it")
+    return _read(path, start, stop - start)
+
+
+def _read(path: str | Path, start: int, count: int) -> bytes:
     try:
-        # O_NONBLOCK (absent on Windows): a file that became a pipe since the look above must not make us wait.
+        # O_NONBLOCK (absent on Windows): a file that became a pipe since the look at it must not make us wait.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         try:
-            content = os.read(descriptor, size)
-            while len(content) < size and (more := os.read(descriptor, size - len(content))):
-                content += more
+            if start:
+                os.lseek(descriptor, start, os.SEEK_SET)
+            content = os.read(descriptor, count)
+            # One call reads at most 2 GiB, and joining pieces in a loop would copy them over and over.
+            if 0 < len(content) < count:
+                pieces, left = [content], count - len(content)
+                while left and (more := os.read(descriptor, left)):
+                    pieces.append(more)
+                    left -= len(more)
+                content = b"".join(pieces)
             return content
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise DataError(_why(name, error)) from None
+        raise DataError(_why(os.path.basename(path), error)) from None
 
 
 def _why(name: str, error: Exception) -> str:

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from ecg_core.data.leads import STANDARD_12
 from ecg_core.data.record import Record
+from ecg_preproc.readers.annotation_file import AnnotationFile
+from ecg_preproc.readers.annotation_write import write_annotations
 from ecg_preproc.readers.write import write_record
 
-__all__ = ["ptbxl_example", "wfdb_example"]
+__all__ = ["ecgid_example", "ludb_example", "mitdb_example", "nstdb_example", "ptbxl_example", "wfdb_example"]
 
 _STATEMENTS = """,description,diagnostic,form,rhythm,diagnostic_class,diagnostic_subclass
 NORM,normal ECG,1.0,,,NORM,NORM
@@ -31,6 +34,7 @@ def wfdb_example() -> dict[str, Any]:
     """What :class:`~ecg_preproc.readers.wfdb.WFDBReader` states to the kit."""
     return {
         "fixture": _write_wfdb,
+        "refused": [{"annotations": "../atr"}, {"beats": "ecg"}],
         "damages": {
             "a header with an unknown unit": _edited("a/x2.hea", "/mV", "/mmHg"),
             "a header without a sampling frequency": _edited("a/x2.hea", "x2 3 250 600", "x2 3"),
@@ -56,6 +60,54 @@ def ptbxl_example() -> dict[str, Any]:
     }
 
 
+def mitdb_example() -> dict[str, Any]:
+    """What :class:`~ecg_preproc.readers.mitdb.MITDBReader` states to the kit."""
+    return {
+        "fixture": _write_mitdb,
+        "refused": [{"beats": "ecg"}],
+        "damages": {
+            "a header with an unknown unit": _edited("101.hea", "/mV", "/mmHg"),
+            "a sample that does not fit the checksum": _flipped("101.dat"),
+            "an annotation file that is cut": _shortened("101.atr", 2),
+            "annotations that end behind the record": _edited("101.hea", " 360 720", " 360 500", cut=("101.dat", 500 * 4)),
+        },
+    }
+
+
+def ludb_example() -> dict[str, Any]:
+    """What :class:`~ecg_preproc.readers.ludb.LUDBReader` states to the kit."""
+    return {
+        "fixture": _write_ludb,
+        "damages": {
+            "a header with an unknown unit": _edited("data/2.hea", "/mV", "/mmHg"),
+            "a sample that does not fit the checksum": _flipped("data/2.dat"),
+            "an annotation file that is cut": _shortened("data/2.avr", 2),
+        },
+    }
+
+
+def ecgid_example() -> dict[str, Any]:
+    """What :class:`~ecg_preproc.readers.ecgid.ECGIDReader` states to the kit."""
+    return {
+        "fixture": _write_ecgid,
+        "damages": {
+            "a header with an unknown unit": _edited("Person_01/rec_2.hea", "/mV", "/mmHg"),
+            "a sample that does not fit the checksum": _flipped("Person_01/rec_2.dat"),
+        },
+    }
+
+
+def nstdb_example() -> dict[str, Any]:
+    """What :class:`~ecg_preproc.readers.nstdb.NSTDBReader` states to the kit."""
+    return {
+        "fixture": _write_nstdb,
+        "damages": {
+            "a header with an unknown unit": _edited("em.hea", "/mV", "/mmHg"),
+            "a sample that does not fit the checksum": _flipped("em.dat"),
+        },
+    }
+
+
 def _record(number: int, leads: tuple[str, ...], samples: int, **facts: Any) -> Record:
     noise = np.random.default_rng(number).normal(0, 0.5, (len(leads), samples))
     return Record(np.round(noise, 3).astype(np.float32), leads=leads, **facts)
@@ -75,6 +127,60 @@ def _write_wfdb(folder: Path) -> list[Record]:
         for record in some:
             write_record(record, folder / name)
     return [record for some in records.values() for record in some]
+
+
+def _write_mitdb(folder: Path) -> list[Record]:
+    written = []
+    for name, age, sex in (("100", 69.0, "M"), ("101", 75.0, "F"), ("106", None, "F")):
+        record = _record(int(name), ("MLII", "V1"), 720, fs=360.0, record_id=name, patient_id=name, age=age, sex=sex)
+        comment = f"{-1 if age is None else int(age)} {sex} 1085 1629 x1"
+        write_record(replace(record, patient_id=None, age=None, sex=None), folder, comments=[comment])
+        write_annotations(_annotations((10, 100, 300, 650), ("+", "N", "V", "L"), ("(N", "", "", "")), folder / f"{name}.atr")
+        written.append(record)
+    return written
+
+
+def _write_ludb(folder: Path) -> list[Record]:
+    place = folder / "data"
+    place.mkdir()
+    statements = ("<diagnoses>:", "Rhythm: Sinus rhythm.", "Electric axis of the heart: normal. ", "Left atrial overload. ")
+    targets = {"rhythm": ("Sinus rhythm",), "axis": ("normal",), "diagnoses": ("Left atrial overload",)}
+    written = []
+    for number in (1, 2, 10):
+        record = _record(number, STANDARD_12, 1000, fs=500.0, record_id=str(number), patient_id=str(number), labels=targets)
+        write_record(replace(record, patient_id=None, labels={}), place, comments=statements)
+        for shift, lead in enumerate(STANDARD_12):
+            times = (200 + shift, 210 + shift, 225 + shift, 240 + shift, 250 + shift, 260 + shift)
+            write_annotations(_annotations(times, ("(", "p", ")", "(", "N", ")")), place / f"{number}.{lead.lower()}")
+        written.append(record)
+    return written
+
+
+def _write_ecgid(folder: Path) -> list[Record]:
+    written = []
+    for number, (person, name) in enumerate((("Person_01", "rec_2"), ("Person_01", "rec_10"), ("Person_02", "rec_1"))):
+        (folder / person).mkdir(exist_ok=True)
+        facts = {"patient_id": person, "age": 20.0 + number, "sex": "F"}
+        record = _record(number, ("I", "I filtered"), 1000, fs=500.0, record_id=f"{person}/{name}", **facts)
+        named = replace(record, record_id=name, patient_id=None, leads=("ECG I", "ECG I filtered"))
+        write_record(named, folder / person)
+        written.append(record)
+    return written
+
+
+def _write_nstdb(folder: Path) -> list[Record]:
+    noises = {"bw": "baseline_wander", "em": "electrode_motion", "ma": "muscle_artifact"}
+    written = []
+    for number, (name, noise) in enumerate(noises.items()):
+        record = _record(number, ("noise1", "noise2"), 720, fs=360.0, record_id=name, labels={"noise": (noise,)})
+        write_record(replace(record, labels={}), folder)
+        written.append(record)
+    return written
+
+
+def _annotations(samples: tuple[int, ...], symbols: tuple[str, ...], notes: tuple[str, ...] = ()) -> AnnotationFile:
+    none = np.zeros(len(samples), dtype=np.int64)
+    return AnnotationFile(np.array(samples), symbols, none, none, none, notes or ("",) * len(samples))
 
 
 def _write_ptbxl(folder: Path) -> list[Record]:
@@ -105,13 +211,24 @@ def _targets(superclass: tuple[str, ...], diagnostic: tuple[str, ...], **more: t
     return {**found, "form": form, "rhythm": rhythm, "scp_codes": codes}
 
 
-def _edited(file: str, old: str, new: str) -> Callable[[Path], str]:
+def _edited(file: str, old: str, new: str, *, cut: tuple[str, int] | None = None) -> Callable[[Path], str]:
     def damage(folder: Path) -> str:
+        if cut is not None:
+            (folder / cut[0]).write_bytes((folder / cut[0]).read_bytes()[: cut[1]])
         path = folder / file
         text = path.read_text(encoding="utf-8")
         assert old in text, f"{file} does not hold {old!r}"
         path.write_text(text.replace(old, new), encoding="utf-8")
         return path.stem
+
+    return damage
+
+
+def _shortened(file: str, count: int) -> Callable[[Path], str]:
+    def damage(folder: Path) -> str:
+        path = folder / file
+        path.write_bytes(path.read_bytes()[:-count])
+        return path.name
 
     return damage
 

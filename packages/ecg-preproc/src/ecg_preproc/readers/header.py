@@ -7,33 +7,38 @@ Differs from the standard: a sampling frequency and a name for every lead are re
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from types import MappingProxyType
 
 from ecg_core.data.leads import canonical_leads
 from ecg_core.errors import DataError
+from ecg_preproc.readers.header_fields import (
+    MAX_FS,
+    Storage,
+    integer,
+    is_plain_name,
+    natural,
+    parse_fs,
+    parse_gain,
+    parse_storage,
+    short,
+)
 
-__all__ = ["FORMATS", "MAX_FS", "MIN_FS", "Header", "SignalLine", "parse_header"]
+__all__ = ["MAX_HEADER_BYTES", "MAX_SEGMENTS", "NO_SEGMENT", "Header", "SegmentLine", "SignalLine", "parse_header"]
 
-# Bytes per sample of the formats that are read.
-FORMATS: Mapping[int, float] = MappingProxyType({16: 2.0, 212: 1.5})
+# The longest header we met has 40 signals and 2 kB; a record of weeks in thousands of segments fits as well.
+MAX_HEADER_BYTES = 1 << 20
 
-# Outside this range a number is a typing error, not the sampling frequency of an ECG (Holter 128 Hz, late potentials 10 kHz).
-MIN_FS, MAX_FS = 1.0, 100_000.0
+# A header of a megabyte could name one small segment a hundred thousand times, each of which would be opened.
+MAX_SEGMENTS = 10_000
 
-# How many of a unit make 1 mV; spelling is compared without case, because CinC 2021 writes both mV and mv.
-# The micro sign and the Greek letter mu look alike and are two characters.
-_UNITS_PER_MV = {"mv": 1.0, "v": 0.001, "uv": 1000.0, "\u00b5v": 1000.0, "\u03bcv": 1000.0}
+# The name of a segment in which nothing was recorded.
+NO_SEGMENT = "~"
 
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_INTEGER_RE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
-_FS_RE = re.compile(rf"({_NUMBER})(?:/{_NUMBER}(?:\({_NUMBER}\))?)?", re.ASCII)
-_FORMAT_RE = re.compile(r"(\d{1,9})(?:x(\d{1,18}))?(?::(\d{1,18}))?(?:\+(\d{1,18}))?", re.ASCII)
-_GAIN_RE = re.compile(rf"({_NUMBER})(?:\(([+-]?\d{{1,18}})\))?(?:/(\S+))?", re.ASCII)
-_CONTROL_RE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+# Lines end with LF or CRLF, and fields are separated by blanks and tabs; nothing else that is no print may stand in a header.
+_CONTROL_RE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _FIELDS = "file, format, gain, ADC resolution, ADC zero, initial value, checksum, block size and lead name"
+_EXAMPLE = "a WFDB record line such as 'r0001 12 500 5000'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,7 @@ class SignalLine:
 
     Args:
         file: Signal file, a plain name beside the header.
-        format: WFDB storage format.
-        offset: Bytes before the first sample of the file.
+        storage: How its samples are stored.
         gain: ADC units per mV.
         baseline: ADC value of 0 mV.
         checksum: Sum of all samples, modulo 65536.
@@ -51,8 +55,7 @@ class SignalLine:
     """
 
     file: str
-    format: int
-    offset: int
+    storage: Storage
     gain: float
     baseline: int
     checksum: int
@@ -60,15 +63,32 @@ class SignalLine:
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentLine:
+    """One segment as the header of a multi-segment record describes it.
+
+    Args:
+        name: Name of the record it is, beside the header; :data:`NO_SEGMENT` where nothing was recorded.
+        frames: Length; 0 for a layout header.
+    """
+
+    name: str
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
     """One record as its header describes it.
 
     Args:
-        fs: Sampling frequency in Hz.
+        fs: Sampling frequency in Hz of the record that is read.
         n_samples: Samples per lead; ``None`` when the header leaves it out and the file decides.
         signals: One line per lead.
         leads: Their names, in canonical spelling.
         comments: Comment lines without ``#``.
+        per_frame: Samples of a lead that one frame of the files gives to the record that is read. It is what all signals have
+            in common, and 1 where they differ: then those that have more are averaged over each frame.
+        segments: Of a multi-segment record, which has no signals of its own.
+        n_signals: As announced.
     """
 
     fs: float
@@ -76,6 +96,9 @@ class Header:
     signals: tuple[SignalLine, ...]
     leads: tuple[str, ...]
     comments: tuple[str, ...]
+    per_frame: int = 1
+    segments: tuple[SegmentLine, ...] = ()
+    n_signals: int = 0
 
     @property
     def has_checksums(self) -> bool:
@@ -83,20 +106,21 @@ class Header:
         return any(signal.checksum for signal in self.signals)
 
 
-def parse_header(content: bytes, *, name: str = "header") -> Header:
+def parse_header(content: bytes, *, name: str = "", layout: bool = False) -> Header:
     """Parse one header file.
 
     Args:
         content: The bytes of the ``.hea`` file.
-        name: How errors call it, usually its path.
+        name: How errors call it, usually its path; ``""`` where the caller adds it.
+        layout: Expect the layout header of a multi-segment record: leads without files.
 
     Raises:
         DataError: The header is empty, binary, contradicts itself, or describes something that is not read here.
     """
     try:
-        return _parse(_decode(content))
+        return _parse(_decode(content), layout)
     except DataError as error:
-        raise DataError(f"{name}: {error}") from None
+        raise DataError(f"{name}: {error}" if name else str(error)) from None
 
 
 def _decode(content: bytes) -> str:
@@ -104,12 +128,13 @@ def _decode(content: bytes) -> str:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
         text = content.decode("latin-1")  # older headers write µV in one byte
+    text = text.replace("\r\n", "\n")
     if _CONTROL_RE.search(text):
         raise DataError("the file is binary, expected the text of a WFDB header; is it really a header?")
     return text
 
 
-def _parse(text: str) -> Header:
+def _parse(text: str, layout: bool) -> Header:
     lines, comments = [], []
     for line in text.split("\n"):
         line = line.strip()
@@ -118,38 +143,77 @@ def _parse(text: str) -> Header:
         elif line:
             lines.append(line)
     if not lines:
-        raise DataError("the header is empty, expected a WFDB record line such as 'r0001 12 500 5000'; restore the file")
-    n_signals, fs, n_samples = _record_line(lines[0])
+        raise DataError(f"the header is empty, expected {_EXAMPLE}; restore the file")
+    if not text.isascii() and (odd := next((line for line in lines if _is_oddly_spaced(line)), None)):
+        raise DataError(f"a field of {short(odd)} is set apart by a character that is neither blank nor tab; correct the header")
+    n_segments, n_signals, fs, frames = _record_line(lines[0])
+    if n_segments is not None:
+        segments = _segment_lines(lines[1:], n_segments)
+        return Header(fs, frames, (), (), tuple(comments), segments=segments, n_signals=n_signals)
     if len(lines) - 1 != n_signals:
         raise DataError(f"the header announces {n_signals} signal(s) and describes {len(lines) - 1}; it is damaged, restore it")
-    signals = tuple(_signal_line(line, i) for i, line in enumerate(lines[1:], start=1))
-    return Header(fs, n_samples, signals, _canonical(tuple(signal.lead for signal in signals)), tuple(comments))
+    signals = tuple(_signal_line(line, i, layout) for i, line in enumerate(lines[1:], start=1))
+    leads = _canonical(tuple(signal.lead for signal in signals))
+    per_frame = signals[0].storage.per_frame
+    if per_frame == 1 or any(signal.storage.per_frame != per_frame for signal in signals):
+        return Header(fs, frames, signals, leads, tuple(comments), n_signals=n_signals)
+    if fs * per_frame > MAX_FS:
+        raise DataError(f"{per_frame} samples in each of {fs:g} frames per second exceed {MAX_FS:g} Hz; correct the header")
+    n_samples = None if frames is None else frames * per_frame
+    return Header(fs * per_frame, n_samples, signals, leads, tuple(comments), per_frame, n_signals=n_signals)
 
 
-def _record_line(line: str) -> tuple[int, float, int | None]:
+def _is_oddly_spaced(line: str) -> bool:
+    return any(character.isspace() and character not in " \t" for character in line)
+
+
+def _record_line(line: str) -> tuple[int | None, int, float, int | None]:
     fields = line.split()
-    if "/" in fields[0]:
-        raise DataError(f"multi-segment records ({_short(fields[0])}) are not read; use the segments as records of their own")
+    _, slash, segments = fields[0].partition("/")
     if len(fields) < 2:
-        raise DataError(f"the header begins with {_short(line)}, expected a WFDB record line such as 'r0001 12 500 5000'")
-    n_signals = _integer(fields[1], "the number of signals")
+        raise DataError(f"the header begins with {short(line)}, expected {_EXAMPLE}")
+    n_segments = integer(segments, "the number of segments") if slash else None
+    if n_segments is not None and n_segments < 1:
+        raise DataError(f"the header announces {n_segments} segments, expected at least 1; it describes no recording")
+    if n_segments is not None and n_segments > MAX_SEGMENTS:
+        raise DataError(
+            f"the header announces {n_segments} segments, expected at most {MAX_SEGMENTS}; read the segments themselves"
+        )
+    n_signals = integer(fields[1], "the number of signals")
     if n_signals < 1:
         raise DataError(f"the header announces {n_signals} signals, expected at least 1; it describes no recording")
     if len(fields) < 3:
         raise DataError("the sampling frequency is missing; add it to the first line, e.g. 'r0001 12 500 5000'")
-    found = _FS_RE.fullmatch(fields[2])
-    fs = float(found[1]) if found else float("nan")
-    if not MIN_FS <= fs <= MAX_FS:
-        raise DataError(
-            f"the sampling frequency is {_short(fields[2])}, expected {MIN_FS:g} to {MAX_FS:g} Hz; correct the first line"
-        )
-    n_samples = _integer(fields[3], "the number of samples") if len(fields) > 3 else 0
-    if n_samples < 0:
-        raise DataError(f"the number of samples is {n_samples}, expected a positive number; correct the first line")
-    return n_signals, fs, n_samples or None  # the standard: 0 or absent means "not stated"
+    fs = parse_fs(fields[2])
+    frames = integer(fields[3], "the number of samples") if len(fields) > 3 else 0
+    if frames < 0:
+        raise DataError(f"the number of samples is {frames}, expected a positive number; correct the first line")
+    return n_segments, n_signals, fs, frames or None  # the standard: 0 or absent means "not stated"
 
 
-def _signal_line(line: str, index: int) -> SignalLine:
+def _segment_lines(lines: list[str], n_segments: int) -> tuple[SegmentLine, ...]:
+    if len(lines) != n_segments:
+        raise DataError(f"the header announces {n_segments} segment(s) and describes {len(lines)}; it is damaged, restore it")
+    segments = []
+    for index, line in enumerate(lines, start=1):
+        fields = line.split()
+        if len(fields) != 2:
+            raise DataError(f"segment {index} is {short(line)}, expected a name and a number of samples; correct the header")
+        name, frames = fields[0], integer(fields[1], f"the length of segment {index}")
+        if name != NO_SEGMENT and not is_plain_name(name):
+            raise DataError(f"segment {index}, {short(name)}, is not a plain name beside the header; refused for safety")
+        if frames < (0 if index == 1 and name != NO_SEGMENT else 1):
+            raise DataError(
+                f"segment {index}, {short(name)}, has {frames} samples, expected a positive number "
+                "(only a first one, the layout, has none); correct the header"
+            )
+        segments.append(SegmentLine(name, frames))
+    if all(segment.name == NO_SEGMENT or not segment.frames for segment in segments):
+        raise DataError("no segment holds samples, expected at least one that does; the header describes no recording")
+    return tuple(segments)
+
+
+def _signal_line(line: str, index: int, layout: bool) -> SignalLine:
     fields = line.split(None, 8)
     try:
         if len(fields) < 9:
@@ -157,69 +221,24 @@ def _signal_line(line: str, index: int) -> SignalLine:
                 f"the line has {len(fields)} of 9 fields ({_FIELDS}); "
                 f"{'add the lead name' if len(fields) == 8 else 'complete it'}"
             )
-        file, storage, gain, resolution, zero, initial, checksum, block, lead = fields
-        if not _is_plain_name(file):
-            raise DataError(f"the signal file {_short(file)} is not a plain file name beside the header; refused for safety")
-        form, offset = _parse_format(storage)
-        adu_per_mv, baseline = _parse_gain(gain, _integer(zero, "the ADC zero"))
-        _integer(resolution, "the ADC resolution")
-        _integer(initial, "the initial value")
-        _integer(block, "the block size")
-        return SignalLine(file, form, offset, adu_per_mv, baseline, _integer(checksum, "the checksum") & 0xFFFF, lead)
+        file, form, gain, resolution, zero, initial, checksum, block, lead = fields
+        if not (is_plain_name(file) or (layout and file == NO_SEGMENT)):
+            raise DataError(f"the signal file {short(file)} is not a plain file name beside the header; refused for safety")
+        storage, adu_per_mv, baseline = _recorder(form, gain, resolution, zero, block, layout)
+        integer(initial, "the initial value")
+        return SignalLine(file, storage, adu_per_mv, baseline, integer(checksum, "the checksum") & 0xFFFF, lead)
     except DataError as error:
         raise DataError(f"signal {index}: {error}") from None
 
 
-# The same few texts stand in all headers of a data set: parsing each once makes a header twice as fast.
-_canonical = lru_cache(maxsize=256)(canonical_leads)
-
-
-@lru_cache(maxsize=1024)
-def _is_plain_name(file: str) -> bool:
-    # ':' also ends drive letters, URLs and alternate streams; '~' and '-' are the standard's "no file" and "standard input".
-    return len(file) <= 255 and file not in (".", "..", "~", "-") and not set(file) & set('/\\:*?"<>|')
-
-
-@lru_cache(maxsize=256)
-def _parse_format(text: str) -> tuple[int, int]:
-    found = _FORMAT_RE.fullmatch(text)
-    if not found:
-        raise DataError(f"the storage format is {_short(text)}, expected a number such as 16 or 16+24; correct the header")
-    form = int(found[1])
-    if form not in FORMATS:
-        known = " and ".join(map(str, FORMATS))
-        raise DataError(f"WFDB format {form} is not read, only formats {known}; convert the record, e.g. with xform")
-    if int(found[2] or 1) != 1:
-        raise DataError(f"{found[2]} samples per frame (multi-frequency) are not read; convert the record, e.g. with xform")
-    if int(found[3] or 0) != 0:
-        raise DataError(f"a skew of {found[3]} samples between signals is not read; convert the record, e.g. with xform")
-    return form, int(found[4] or 0)
-
-
+# What one recorder writes into all its headers is parsed and checked once.
 @lru_cache(maxsize=4096)
-def _parse_gain(text: str, adc_zero: int) -> tuple[float, int]:
-    found = _GAIN_RE.fullmatch(text)
-    if not found:
-        raise DataError(f"the gain is {_short(text)}, expected ADC units per unit such as 1000/mV or 200(1024)/mV; correct it")
-    # The standard: a gain of 0 means "uncalibrated, assume 200"; no baseline means the ADC zero; no unit means mV.
-    gain = float(found[1]) or 200.0
-    baseline = int(found[2]) if found[2] else adc_zero
-    units_per_mv = _UNITS_PER_MV.get((found[3] or "mV").casefold())
-    if units_per_mv is None:
-        raise DataError(f"the unit is {_short(found[3])}, expected mV, uV or V; correct it or take the signal out of the header")
-    if not 1e-9 <= abs(gain) <= 1e12:
-        raise DataError(f"the gain is {_short(text)}, which no ECG amplifier has; correct it")
-    if not -(2**31) <= baseline < 2**31:
-        raise DataError(f"the baseline {baseline} does not fit 32 bits; correct it")
-    return gain * units_per_mv, baseline
+def _recorder(form: str, gain: str, resolution: str, zero: str, block: str, layout: bool) -> tuple[Storage, float, int]:
+    storage = parse_storage(form, layout)
+    adu_per_mv, baseline = parse_gain(gain, integer(zero, "the ADC zero"))
+    natural(resolution, "the ADC resolution")
+    natural(block, "the block size")
+    return storage, adu_per_mv, baseline
 
 
-@lru_cache(maxsize=65536)
-def _integer(text: str, what: str) -> int:
-    if not _INTEGER_RE.fullmatch(text):
-        raise DataError(f"{what} is {_short(text)}, expected an integer; correct the header")
-    return int(text)
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 60 else text[:57] + "…")
+_canonical = lru_cache(maxsize=256)(canonical_leads)

@@ -19,9 +19,8 @@ from ecg_core.data.record import Record
 from ecg_core.data.table import RecordTable
 from ecg_core.errors import DataError
 from ecg_preproc.readers.files import below, check_inside
-from ecg_preproc.readers.row import read_row
+from ecg_preproc.readers.row import read_header, read_row
 from ecg_preproc.readers.scp import NO_STATEMENTS, parse_codes, read_statements
-from ecg_preproc.readers.wfdb import read_header
 
 __all__ = ["PTBXLReader"]
 
@@ -103,6 +102,10 @@ class PTBXLReader(Reader):
     def read(self, row: Mapping[str, Any]) -> Record:
         """The record of one row: float32 mV, with the row's facts and targets."""
         return read_row(row, checksum=self.checksum)
+
+    def read_part(self, row: Mapping[str, Any], start: int, stop: int) -> Record:
+        """Samples ``start`` up to ``stop`` of one row's record; the checksum of the whole is not verified."""
+        return read_row(row, checksum=self.checksum, span=(start, stop))
 
     def _statements(self, root: Path) -> Path:
         return Path(self.statements) if self.statements is not None else root / _STATEMENTS

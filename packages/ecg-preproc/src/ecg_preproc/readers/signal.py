@@ -1,162 +1,174 @@
-"""Signal files of a WFDB record: sizes checked against the header first, then decoded to mV.
+"""The signals of one WFDB record or segment, from digital samples to mV: checksums, skew, frames of several samples.
 
-Formats 16 and 212 (signal(5) of the WFDB Applications Guide) and the MATLAB 4 files of the PhysioNet/CinC Challenges,
-which are format 16 behind a header of 24 bytes. Nothing is allocated that the size of the file does not justify.
+The MATLAB 4 files of the PhysioNet/CinC Challenges are format 16 behind a header of 24 bytes.
 """
 
 from __future__ import annotations
 
-import math
 import os
-from itertools import groupby
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ecg_core.errors import DataError
-from ecg_preproc.readers.files import read_bytes, regular_size
-from ecg_preproc.readers.header import FORMATS, Header, SignalLine
+from ecg_preproc.readers.files import read_bytes, read_range
+from ecg_preproc.readers.header import Header, SignalLine
+from ecg_preproc.readers.signal_files import SignalFile, check_bounds, check_mat, check_sizes, signal_files
 
-__all__ = ["check_sizes", "decode_16", "decode_212", "read_signal"]
-
-# MATLAB 4: five int32 words (type, rows, columns, imaginary, length of the name), then the name.
-_MAT4_LITTLE_ENDIAN_INT16 = 30
+__all__ = ["read_signal"]
 
 
-def check_sizes(header: Header, folder: str | Path, root: str | Path) -> int:
-    """Compare each signal file's size with the header, without opening it; returns the samples per lead.
-
-    Args:
-        header: Parsed header.
-        folder: Where its signal files are.
-        root: Folder that no link may leave.
-
-    Raises:
-        DataError: A file is missing, not regular, too short or too long.
-    """
-    n_samples = header.n_samples
-    for file, lines in _files(header):
-        n_samples = _samples(regular_size(os.path.join(folder, file), root), lines, n_samples)
-    assert n_samples is not None  # a header has at least one signal
-    return n_samples
-
-
-def read_signal(header: Header, folder: str | Path, root: str | Path, *, checksum: bool = True) -> np.ndarray:
-    """Decode every signal file of a record.
+def read_signal(
+    header: Header,
+    record: str | Path,
+    root: str | Path,
+    *,
+    span: tuple[int, int] | None = None,
+    checksum: bool = True,
+) -> np.ndarray:
+    """Decode the signal files of a record that is no multi-segment one.
 
     Args:
         header: Parsed header.
-        folder: Where its signal files are.
+        record: Path of the record, without suffix; the signal files lie beside it.
         root: Folder that no link may leave.
+        span: First sample, and the one after the last; ``None`` reads all. Of a part only its own bytes are read, and its
+            checksum, which is that of the whole, is not compared.
         checksum: Compare the sum of the samples with the header's.
 
     Returns:
-        ``(leads, samples)`` float32 in mV; samples the standard marks as invalid are NaN.
+        ``(leads, samples)`` float32 in mV; samples the standard marks as invalid are NaN, and so is what a skewed signal
+        lacks at its end.
 
     Raises:
-        DataError: A file is missing, cut, longer than stated, or altered.
+        DataError: A file is missing, cut, longer than stated, or altered, or the span leaves the record.
+        MissingExtraError: A file's format needs the ``wfdb`` package.
     """
-    n_samples = check_sizes(header, folder, root)  # before anything is read: a wrong size must not fill the memory
+    folder = os.path.dirname(record)
+    files = signal_files(header)
+    n_samples = check_sizes(header, folder, root, files=files)  # before anything is read: a wrong size must not fill the memory
+    start, stop = (0, n_samples) if span is None else span
+    check_bounds(start, stop, n_samples)
+    k, frames = header.per_frame, n_samples // header.per_frame
+    first, last = start // k, -(-stop // k)
+    wanted = checksum and header.has_checksums
     blocks = []
-    for file, lines in _files(header):
-        content = read_bytes(os.path.join(folder, file), root, limit=_expected_bytes(lines, n_samples) + 1)
-        _samples(len(content), lines, n_samples)
-        if lines[0].offset:
-            _check_mat(content, lines, n_samples)
-        decode = decode_16 if lines[0].format == 16 else decode_212
-        digital = decode(content, len(lines) * n_samples, lines[0].offset)
-        # Copying to (leads, samples) while still in 2 bytes is what makes the steps below fast.
-        digital = np.ascontiguousarray(digital.reshape(n_samples, len(lines)).T)
-        if checksum and header.has_checksums:
-            _check_sums(digital, lines)
-        blocks.append(_to_mv(digital, lines))
-    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    for file in files:
+        path = os.path.join(folder, file.name)
+        # A signal that comes late in the file has its last samples behind those of the others.
+        end = min(last + file.skew, frames)
+        whole = first == 0 and end == frames
+        digital = _whole(path, record, root, file, frames) if whole else _part(path, record, root, file, first, end, frames)
+        blocks.append(_signals(digital, file, k, last - first, checksum=wanted and whole))
+    signal = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    return signal if k == 1 else signal[:, start - first * k : stop - first * k]
 
 
-def decode_16(content: bytes, count: int, offset: int = 0) -> np.ndarray:
-    """``count`` samples of format 16 (two's complement, little-endian), ``(count,)`` int16."""
-    return np.frombuffer(content, dtype="<i2", count=count, offset=offset)
+def _whole(path: str, record: str | Path, root: str | Path, file: SignalFile, frames: int) -> np.ndarray:
+    """All frames, ``(frames, file.width)`` integers."""
+    decode, count = file.format.decode, frames * file.width
+    if decode is None:
+        return _by_wfdb(record, file, 0, frames)
+    content = read_bytes(path, root, limit=file.offset + file.format.padded(count))
+    if len(content) < file.size(frames):  # since its size was looked at
+        raise DataError(f"{file.name!r} became shorter while it was read; read it again")
+    if file.is_mat:
+        check_mat(content, file, frames)
+    return decode(content, count, file.offset).reshape(frames, file.width)
 
 
-def decode_212(content: bytes, count: int, offset: int = 0) -> np.ndarray:
-    """``count`` samples of format 212 (two of 12 bits in three bytes), ``(count,)`` int16."""
-    pairs = (count + 1) // 2
-    packed = np.frombuffer(content, dtype=np.uint8, offset=offset)[: 3 * pairs]
-    if len(packed) < 3 * pairs:  # an odd count may end after the second byte
-        packed = np.concatenate([packed, np.zeros(3 * pairs - len(packed), np.uint8)])
-    low, middle, high = packed[0::3], packed[1::3].view(np.int8), packed[2::3]
-    # Each sample is a low byte and half of the middle one, whose shift extends the sign: written as the two bytes of an int16.
-    samples = np.empty(2 * pairs, dtype="<i2")
-    halves = samples.view(np.uint8).reshape(pairs, 4)
-    halves[:, 0], halves[:, 1] = low, (middle << 4 >> 4).view(np.uint8)
-    halves[:, 2], halves[:, 3] = high, (middle >> 4).view(np.uint8)
-    return samples[:count]
+def _part(path: str, record: str | Path, root: str | Path, file: SignalFile, first: int, end: int, frames: int) -> np.ndarray:
+    """Frames ``first`` up to ``end``, ``(end - first, file.width)`` integers, from no more bytes than they take."""
+    form, width = file.format, file.width
+    if form.decode is None:
+        return _by_wfdb(record, file, first, end)
+    if file.is_mat:
+        check_mat(read_range(path, root, 0, 16), file, frames)
+    # A frame of packed samples may begin within a group: then the group is read, and what precedes the frame left out.
+    groups, before = divmod(first * width, form.samples)
+    content = read_range(path, root, file.offset + groups * form.bytes, file.size(end))
+    return form.decode(content, before + (end - first) * width, 0)[before:].reshape(end - first, width)
 
 
-def _files(header: Header) -> list[tuple[str, list[SignalLine]]]:
-    files = [(file, list(lines)) for file, lines in groupby(header.signals, key=lambda signal: signal.file)]
-    if len({file for file, _ in files}) < len(files):
-        raise DataError("the signals of one file do not stand together in the header; restore their order")
-    for file, lines in files:
-        if any((line.format, line.offset) != (lines[0].format, lines[0].offset) for line in lines):
-            raise DataError(f"the signals of {file!r} differ in format or offset, expected one of each; correct the header")
-    return files
+def _by_wfdb(record: str | Path, file: SignalFile, first: int, end: int) -> np.ndarray:
+    from ecg_preproc.readers.fallback import decode_by_wfdb  # rarely needed
+
+    return decode_by_wfdb(record, file, first, end)
 
 
-def _expected_bytes(lines: list[SignalLine], n_samples: int) -> int:
-    return lines[0].offset + math.ceil(n_samples * len(lines) * FORMATS[lines[0].format])
+def _signals(digital: np.ndarray, file: SignalFile, k: int, frames: int, *, checksum: bool) -> np.ndarray:
+    """The leads of one file, ``(leads, frames * k)`` float32 in mV."""
+    lines = file.lines
+    if k == 1 and file.width == len(lines):
+        # Copying to (leads, samples) while still in few bytes is what makes the steps below fast.
+        samples = np.ascontiguousarray(digital.T)
+        if checksum:
+            _check_sums(samples, file)
+        millivolts = _to_mv(samples, lines, file.format.invalid)
+    elif file.width == k * len(lines):
+        samples = np.ascontiguousarray(digital.reshape(-1, len(lines), k).transpose(1, 0, 2)).reshape(len(lines), -1)
+        if checksum:
+            _check_sums(samples, file)
+        millivolts = _to_mv(samples, lines, file.format.invalid)
+    else:
+        millivolts = _averaged(digital, file, checksum=checksum)
+    return _aligned(millivolts, [line.storage.skew * k for line in lines], frames * k) if file.skew else millivolts
 
 
-def _samples(size: int, lines: list[SignalLine], stated: int | None) -> int:
-    first = lines[0]
-    if stated is None:
-        stated = int((size - first.offset) / (FORMATS[first.format] * len(lines)))
-        if stated < 1:
-            raise DataError(f"the signal file {first.file!r} holds no samples ({size} bytes); restore it")
-    expected = _expected_bytes(lines, stated)
-    # An odd number of 12-bit samples may be padded to a whole group of three bytes.
-    padded = first.format == 212 and stated * len(lines) % 2 and size == expected + 1
-    if size != expected and not padded:
-        wrong = "the file is cut" if size < expected else "the header or the file is wrong"
-        raise DataError(
-            f"{first.file!r} has {size} bytes, expected {expected} for {len(lines)} signal(s) of {stated} samples "
-            f"in format {first.format}; {wrong}, restore it"
-        )
-    return stated
+def _averaged(digital: np.ndarray, file: SignalFile, *, checksum: bool) -> np.ndarray:
+    """One sample per frame: the mean of those that a lead has in it, NaN if one of them is invalid."""
+    rows, column = [], 0
+    sums: list[int] = []
+    for line in file.lines:
+        inside = digital[:, column : column + line.storage.per_frame]
+        column += line.storage.per_frame
+        samples = np.ascontiguousarray(inside).reshape(1, -1)
+        sums.append(int(_sums(samples)[0]))
+        millivolts = _to_mv(samples, [line], file.format.invalid).reshape(inside.shape)
+        rows.append(millivolts.mean(axis=1, dtype=np.float64).astype(np.float32))
+    if checksum:
+        _compare_sums(sums, file)
+    return np.stack(rows)
 
 
-def _check_mat(content: bytes, lines: list[SignalLine], n_samples: int) -> None:
-    if not lines[0].file.lower().endswith(".mat"):
-        return
-    expected = (_MAT4_LITTLE_ENDIAN_INT16, len(lines), n_samples, 0)
-    found = tuple(np.frombuffer(content, dtype="<i4", count=4).tolist()) if lines[0].offset >= 20 else ()
-    if found != expected:
-        raise DataError(
-            f"{lines[0].file!r} is not a MATLAB 4 file of {len(lines)} x {n_samples} 16-bit integers "
-            f"(it begins with {found}, expected {expected}); restore it or save it with -v4"
-        )
+def _aligned(signal: np.ndarray, skews: list[int], length: int) -> np.ndarray:
+    """Each lead begun as many samples later as it is skewed."""
+    aligned = np.full((len(skews), length), np.nan, dtype=np.float32)
+    for row, skew in enumerate(skews):
+        there = signal[row, skew : skew + length]
+        aligned[row, : len(there)] = there
+    return aligned
 
 
-def _check_sums(digital: np.ndarray, lines: list[SignalLine]) -> None:
-    sums = np.add.reduce(digital, axis=1, dtype=np.int16)  # wraps at 65536, as the standard wants
-    for line, found in zip(lines, sums.view(np.uint16).tolist(), strict=True):
+def _sums(samples: np.ndarray) -> np.ndarray:
+    # Wraps at 65536, as the standard wants.
+    return np.add.reduce(samples, axis=1, dtype=np.int16).view(np.uint16)
+
+
+def _check_sums(samples: np.ndarray, file: SignalFile) -> None:
+    _compare_sums(_sums(samples).tolist(), file)
+
+
+def _compare_sums(sums: Sequence[int], file: SignalFile) -> None:
+    for line, found in zip(file.lines, sums, strict=True):
         if found != line.checksum:
             raise DataError(
-                f"the samples of lead {line.lead} in {line.file!r} sum to {found}, the header's checksum is {line.checksum}; "
+                f"the samples of lead {line.lead} in {file.name!r} sum to {found}, the header's checksum is {line.checksum}; "
                 "one of them was altered, restore both or read with checksum=False"
             )
 
 
-def _to_mv(digital: np.ndarray, lines: list[SignalLine]) -> np.ndarray:
+def _to_mv(digital: np.ndarray, lines: Sequence[SignalLine], invalid: int | None) -> np.ndarray:
     gains, baselines = [line.gain for line in lines], [line.baseline for line in lines]
     # float32 is exact for integers up to 2**24, and then the quotient is the correctly rounded one.
-    fits = max(map(abs, baselines)) < 2**23 and all(float(np.float32(gain)) == gain for gain in gains)
+    narrow = digital.itemsize < 4 or invalid == -(2**23)
+    fits = narrow and max(map(abs, baselines)) < 2**23 and all(float(np.float32(gain)) == gain for gain in gains)
     exact: type[np.floating] = np.float32 if fits else np.float64
     millivolts = digital.astype(exact)
     if any(baselines):
         millivolts -= np.array(baselines, dtype=exact)[:, None]
     millivolts /= np.array(gains, dtype=exact)[:, None]
-    invalid = -32768 if lines[0].format == 16 else -2048
-    if digital.min() == invalid:
+    if invalid is not None and digital.min() == invalid:
         millivolts[digital == invalid] = np.nan
     return millivolts.astype(np.float32, copy=False)
