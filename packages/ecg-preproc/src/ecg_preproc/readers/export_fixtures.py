@@ -16,7 +16,7 @@ from ecg_core.data.record import Record
 __all__ = ["aecg_example", "aecg_of", "muse_example", "muse_of", "scp_example", "scp_of"]
 
 _FACTS = [("p1", 63.0, "F"), ("p2", 40.0, "M"), (None, None, None)]
-_TOLERANCE = 3e-3  # mV: steps of 1 to 5 µV
+_TOLERANCE = 6e-3  # mV: steps of up to 5 µV, and leads that are differences of two
 _SCP_CODE = {"I": 1, "II": 2, "V1": 3, "V2": 4, "V3": 5, "V4": 6, "V5": 7, "V6": 8}
 
 
