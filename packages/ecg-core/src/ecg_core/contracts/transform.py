@@ -76,6 +76,15 @@ class Transform(Configurable):
         """Gain at each frequency (Hz) of a linear, time-invariant transform; ``None`` for any other."""
         return None
 
+    def reach(self, fs: float) -> float | None:
+        """How far a sample's output looks to either side, in seconds; ``None`` when it depends on the whole window.
+
+        Past it what is left of the response, summed up, is below 1e-6. 0 is a transform of each time point by itself. One that
+        states this and a frequency response promises to multiply the spectrum by that response, as
+        :func:`ecg_core.contracts.spectral.filtered` does, so that a chain may do it together with its neighbours.
+        """
+        return None
+
     def __call__(
         self, x: S, *, fs: float | None = None, leads: Sequence[str] | None = None, generator: Draws | int | None = None
     ) -> S:
