@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from ecg_core.config.configurable import Variant
 from ecg_core.contracts.arrays import namespace
 from ecg_core.contracts.transform import Transform
 
-__all__ = ["Normalize"]
+__all__ = ["Normalize", "min_max_normalize", "naive_normalize", "z_score_normalize"]
 
 
 class Normalize(Transform):
@@ -64,3 +65,8 @@ class Normalize(Transform):
         centred = (x - mean) / height
         power = xp.mean(centred * centred, axis=axes, keepdims=True)
         return centred / xp.sqrt(xp.where(flat, xp.ones_like(power), power)) * self.std + self.mean
+
+
+z_score_normalize = Variant(Normalize, {"method": "z-score"})
+min_max_normalize = Variant(Normalize, {"method": "min-max"})
+naive_normalize = Variant(Normalize, {"method": "naive"})
