@@ -67,7 +67,10 @@ def multiplied(circle: Any, steps: tuple[Transform, ...], *, fs: float) -> Any:
     # Without its first value: a flat line becomes an exact zero, and an offset costs no digits of what stands on it.
     first = circle[..., :1]
     spectrum = fft.rfft(circle - first, axis=-1)[..., : len(response)]
-    out = fft.irfft(spectrum * asarray_like(response, first), n=length, axis=-1)
+    spectrum *= asarray_like(
+        response, first
+    )  # in place: the spectrum is nobody else's, and fresh memory costs more than the product
+    out = fft.irfft(spectrum, n=length, axis=-1)
     return out if constant == 0 else out + first * constant
 
 

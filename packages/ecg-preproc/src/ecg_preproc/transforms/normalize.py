@@ -67,7 +67,8 @@ class Normalize(Transform):
         # Divided by its height first: the squares of very large and very small signals stay inside the number type.
         centred = (x - mean) / height
         power = xp.mean(centred * centred, axis=axes, keepdims=True)
-        return centred / xp.sqrt(xp.where(flat, xp.ones_like(power), power)) * self.std + self.mean
+        out = centred * (self.std / xp.sqrt(xp.where(flat, xp.ones_like(power), power)))
+        return out + self.mean if self.mean else out
 
     def reach(self, fs: float) -> float | None:
         return 0.0 if self.method == "naive" else None
