@@ -7,7 +7,7 @@ dimensions, number types, records with their annotations, batches with their ran
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -74,6 +74,26 @@ class Transform(Configurable):
 
     def frequency_response(self, frequencies: np.ndarray, fs: float) -> np.ndarray | None:
         """Gain at each frequency (Hz) of a linear, time-invariant transform; ``None`` for any other."""
+        return None
+
+    def reach(self, fs: float) -> float | None:
+        """How far a sample's output looks to either side, in seconds; ``None`` when it depends on the whole window.
+
+        Past it what is left of the response, summed up, is below 1e-6. 0 is a transform of each time point by itself. One that
+        states this and a frequency response promises to multiply the spectrum by that response, as
+        :func:`ecg_core.contracts.spectral.filtered` does, so that a chain may do it together with its neighbours.
+        """
+        return None
+
+    def fitted(self, blocks: Iterable[Any]) -> Transform | None:
+        """The transform that does to any part of a recording what this one does to the whole of it.
+
+        Args:
+            blocks: The recording, ``(leads, samples)`` arrays one after the other; to be gone through at most once.
+
+        Returns:
+            ``None`` where no such transform follows from one look at each block.
+        """
         return None
 
     def __call__(

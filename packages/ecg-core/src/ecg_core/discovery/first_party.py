@@ -14,8 +14,9 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
             "aecg", "arrays", "dicom", "ecgid", "edf", "ludb", "mitdb", "muse", "nstdb", "ptbxl", "scp", "wfdb",
         ),
         "transforms": (
-            "bandpass", "baseline_remove", "baseline_wander", "crop", "gaussian_noise", "lead_dropout", "normalize",
-            "random_masking", "resample",
+            "bandpass", "baseline_remove", "baseline_wander", "clip", "crop", "crop_or_pad", "derive_leads", "gaussian_noise",
+            "highpass", "interpolate_gaps", "lead_dropout", "lowpass", "min_max_normalize", "naive_normalize", "normalize",
+            "notch", "random_masking", "remove_spikes", "resample", "select_leads", "z_score_normalize",
         ),
     },
     "ecg-ssl": {"ssl": ("simclr", "st_mem")},
