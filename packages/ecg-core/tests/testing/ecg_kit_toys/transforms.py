@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ecg_core.config.configurable import Configurable
-from ecg_core.contracts.arrays import namespace
+from ecg_core.contracts.arrays import asarray_like, namespace
+from ecg_core.contracts.mixing import MixingTransform
 from ecg_core.contracts.transform import RandomTransform, Transform
 from ecg_kit_toys.table import EVERYTHING, broken, healthy
 
@@ -101,6 +102,50 @@ class Tail(Transform):
         return namespace(x).astype(x[..., self._start(x.shape[-1], fs) :], x.dtype, copy=True)
 
 
+@healthy("transforms")
+class Halves(MixingTransform):
+    """Take the end of another window.
+
+    Args:
+        n_classes: Classes of class numbers.
+        p: Probability.
+    """
+
+    def __init__(self, *, n_classes: int | None = None, p: float = 0.5) -> None:
+        if not 0 <= p <= 1:
+            raise ValueError("p must be a probability")
+        self.n_classes, self.p = n_classes, p
+
+    @classmethod
+    def conformance_params(cls):
+        return {"leads": 2, "samples": 200, "refused": [{"p": -1.0}]}
+
+    def draw(self, shape, generator):
+        return {"kept": generator.uniform(0.1, 0.9)}
+
+    def share(self, samples, **drawn):
+        return asarray_like(np.arange(samples) / samples, drawn["kept"])[None] < drawn["kept"][:, None]
+
+
+@breaks("the_label_is_mixed_as_the_signal_is", "weigh a label by the share of the own signal")
+class Inverted(Halves):
+    __doc__ = Halves.__doc__
+
+    def _mixed_targets(self, targets, share, partner):
+        return super()._mixed_targets(targets, ~share, partner)
+
+
+@breaks(
+    "windows_that_are_not_hit_keep_their_facts", "is as before, and its positions moved",
+    "annotations_move_with_the_signal", "masks_move_with_the_annotations",
+)  # fmt: skip
+class Slides(Noise):
+    __doc__ = Noise.__doc__
+
+    def _moved_positions(self, positions, fs, samples, drawn):
+        return positions + 7
+
+
 @breaks("derives_from_transform", "does not derive from ecg_core.Transform", EVERYTHING)
 class Stranger(Configurable):
     """Nothing."""
@@ -139,7 +184,7 @@ class Lenient(Gain):
 class Lonely(Noise):
     __doc__ = Noise.__doc__
 
-    def __call__(self, x, *, fs=None, generator=None):
+    def __call__(self, x, *, fs=None, leads=None, generator=None):
         out = super().__call__(x, fs=fs, generator=generator)
         return out if getattr(x, "ndim", 3) > 2 else out + 1
 
@@ -148,7 +193,7 @@ class Lonely(Noise):
 class ToNumPy(Gain):
     __doc__ = Gain.__doc__
 
-    def __call__(self, x, *, fs=None, generator=None):
+    def __call__(self, x, *, fs=None, leads=None, generator=None):
         return super().__call__(x.detach().numpy() if hasattr(x, "detach") else x, fs=fs, generator=generator)
 
 
@@ -180,7 +225,7 @@ class View(Gain):
 class Layout(Gain):
     __doc__ = Gain.__doc__
 
-    def __call__(self, x, *, fs=None, generator=None):
+    def __call__(self, x, *, fs=None, leads=None, generator=None):
         flat = isinstance(x, np.ndarray) and x.ndim == 3 and not x.flags["C_CONTIGUOUS"]
         out = super().__call__(x, fs=fs, generator=generator)
         return out * 2 if flat else out
@@ -241,7 +286,7 @@ class Divides(Gain):
 class Empty(Gain):
     __doc__ = Gain.__doc__
 
-    def __call__(self, x, *, fs=None, generator=None):
+    def __call__(self, x, *, fs=None, leads=None, generator=None):
         return x.copy() if getattr(x, "shape", (1,))[-1] == 0 else super().__call__(x, fs=fs, generator=generator)
 
 
