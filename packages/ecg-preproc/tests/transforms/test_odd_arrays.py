@@ -7,9 +7,9 @@ import pytest
 
 from ecg_core.contracts.compose import Compose
 from ecg_preproc.augment.baseline_wander import BaselineWander
-from ecg_preproc.augment.crop import Crop
 from ecg_preproc.augment.gaussian_noise import GaussianNoise
 from ecg_preproc.augment.lead_dropout import LeadDropout
+from ecg_preproc.augment.random_crop import RandomCrop
 from ecg_preproc.augment.random_masking import RandomMasking
 from ecg_preproc.transforms.bandpass import BandPass
 from ecg_preproc.transforms.baseline import BaselineRemove
@@ -20,7 +20,7 @@ FS, LEADS, SAMPLES = 100, 3, 200
 TRANSFORMS = [
     BandPass(), BandPass(low=None), Resample(fs=250), Resample(fs=50), BaselineRemove(),
     Normalize(), Normalize(method="min-max"), Normalize(per_lead=True),
-    BaselineWander(p=1.0), RandomMasking(p=1.0), LeadDropout(p=1.0), GaussianNoise(p=1.0), Crop(seconds=0.01),
+    BaselineWander(p=1.0), RandomMasking(p=1.0), LeadDropout(p=1.0), GaussianNoise(p=1.0), RandomCrop(seconds=0.01),
     Compose([BandPass(), Resample(fs=50), Normalize()]),
     Compose([GaussianNoise(p=1.0), LeadDropout(p=1.0)], random_order=True, p=0.5),
 ]  # fmt: skip

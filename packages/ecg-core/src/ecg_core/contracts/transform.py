@@ -38,7 +38,7 @@ class Transform(Configurable):
     become float32; half precision is computed in float32 and given back as it came.
     """
 
-    needs_fs: ClassVar[bool] = False
+    needs_fs: bool = False
 
     @abstractmethod
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:

@@ -12,8 +12,11 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
         "commands": ("demo",),
         "readers": ("ptbxl", "wfdb"),
         "transforms": (
-            "bandpass", "baseline_remove", "baseline_wander", "crop", "gaussian_noise", "lead_dropout", "normalize",
-            "random_masking", "resample",
+            "amplitude_scale", "bandpass", "bandstop", "baseline_remove", "baseline_wander", "cutmix", "cutout_segments",
+            "gaussian_noise", "label_smooth", "lead_dropout", "lead_permute", "magnitude_warp", "mixup", "normalize",
+            "powerline_noise", "rand_augment", "random_crop", "random_flip", "random_masking", "random_renormalize",
+            "recorded_noise", "resample", "spectral_phase_surrogate", "stretch_compress", "time_shift", "time_warp",
+            "vcg_rotation",
         ),
     },
     "ecg-ssl": {"ssl": ("simclr", "st_mem")},

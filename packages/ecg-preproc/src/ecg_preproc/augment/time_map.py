@@ -1,0 +1,66 @@
+"""TimeMap: what the transforms that bend the time axis share: signal, positions and masks follow one map.
+
+A sample between two others is read from the straight line through them. That attenuates a tone of frequency f by at most
+cos(pi f / fs): 3 % at 40 Hz and 500 Hz, 0.8 % at 20 Hz; a band-limited kernel costs ten times as much.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+
+from ecg_core.contracts.arrays import asarray_like, namespace
+from ecg_core.contracts.transform import RandomTransform
+
+__all__ = ["TimeMap", "read_at"]
+
+
+def read_at(x: Any, at: Any) -> Any:
+    """``(windows, leads, samples)`` read at ``(windows, points)`` positions in samples, linearly; 0 outside.
+
+    Where a position is whole, the sample there comes out bit for bit.
+    """
+    xp = namespace(x)
+    last = x.shape[-1] - 1
+    floor = xp.floor(at)
+    shape = (*x.shape[:-1], at.shape[-1])
+    left = xp.clip(xp.astype(floor, xp.int64), 0, last)
+    right = xp.clip(xp.astype(xp.ceil(at), xp.int64), 0, last)
+    before, after = (xp.take_along_axis(x, xp.broadcast_to(i[:, None, :], shape), axis=-1) for i in (left, right))
+    out = before + (after - before) * xp.astype(at - floor, x.dtype)[:, None, :]
+    inside = (at >= 0) & (at <= last)
+    return xp.where(inside[:, None, :], out, xp.zeros_like(out))
+
+
+class TimeMap(RandomTransform):
+    """A random transform that reads every output sample at another time of the input; the length stays."""
+
+    @abstractmethod
+    def source(self, at: Any, *, samples: int, **drawn: Any) -> Any:
+        """``(windows, points)`` float64: the input position that stands at the output positions ``at`` (one row or more)."""
+
+    @abstractmethod
+    def destination(self, at: Any, *, samples: int, **drawn: Any) -> Any:
+        """The inverse of :meth:`source`."""
+
+    def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        return read_at(x, self._everywhere(x, drawn))
+
+    def move(self, positions: Any, *, fs: float, samples: int, **drawn: Any) -> Any:
+        xp = namespace(positions)
+        there = self.destination(xp.astype(positions, xp.float64), samples=samples, **drawn)
+        return xp.astype(xp.round(there), xp.int64)
+
+    def move_mask(self, mask: Any, *, fs: float, **drawn: Any) -> Any:
+        xp = namespace(mask)
+        nearest = xp.astype(xp.round(self._everywhere(mask, drawn)), xp.int64)
+        last = mask.shape[-1] - 1
+        out = xp.take_along_axis(mask, xp.clip(nearest, 0, last), axis=-1)
+        return xp.where((nearest >= 0) & (nearest <= last), out, xp.zeros_like(out))
+
+    def _everywhere(self, x: Any, drawn: dict[str, Any]) -> Any:
+        samples = int(x.shape[-1])
+        grid = asarray_like(np.arange(samples)[None], x, dtype=namespace(x).float64)
+        return self.source(grid, samples=samples, **drawn)
