@@ -9,7 +9,7 @@ from typing import Any
 from ecg_core.contracts.arrays import is_array, namespace
 from ecg_core.contracts.draws import Draws
 from ecg_core.contracts.mixing import MixingTransform
-from ecg_core.contracts.transform import RandomTransform, Transform, probability
+from ecg_core.contracts.transform import RandomTransform, Transform, _moved, probability
 from ecg_core.errors import ConfigError
 
 __all__ = ["RandAugment", "scaled"]
@@ -84,8 +84,11 @@ class RandAugment(RandomTransform):
         return self._each(x, drawn, int(x.shape[-1]), lambda t, value, own: t._run(value, fs, own))
 
     def move(self, positions: Any, *, fs: float, samples: int, **drawn: Any) -> Any:
-        # Each moves what the one before has moved, in the order of the window.
-        return self._each(positions, drawn, samples, lambda t, value, own: t._moved_positions(value, fs, samples, own))
+        # What one of them moves out of the window, the next does not bring back.
+        def move(t: RandomTransform, value: Any, own: Mapping[str, Any]) -> Any:
+            return _moved(value, t._moved_positions(value, fs, samples, own), samples)
+
+        return self._each(positions, drawn, samples, move)
 
     def move_mask(self, mask: Any, *, fs: float, **drawn: Any) -> Any:
         return self._each(mask, drawn, int(mask.shape[-1]), lambda t, value, own: t._moved_mask(value, fs, own))

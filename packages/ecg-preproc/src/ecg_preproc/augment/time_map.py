@@ -18,9 +18,10 @@ __all__ = ["TimeMap", "read_at"]
 
 
 def read_at(x: Any, at: Any) -> Any:
-    """``(windows, leads, samples)`` read at ``(windows, points)`` positions in samples, linearly; 0 outside.
+    """``(windows, leads, samples)`` read at ``(windows, points)`` positions in samples, linearly.
 
-    Where a position is whole, the sample there comes out bit for bit.
+    Where a position is whole, the (finite) sample there comes out bit for bit. The outermost samples reach half a sample
+    further; beyond that there is 0.
     """
     xp = namespace(x)
     last = x.shape[-1] - 1
@@ -30,8 +31,11 @@ def read_at(x: Any, at: Any) -> Any:
     right = xp.clip(xp.astype(xp.ceil(at), xp.int64), 0, last)
     before, after = (xp.take_along_axis(x, xp.broadcast_to(i[:, None, :], shape), axis=-1) for i in (left, right))
     out = before + (after - before) * xp.astype(at - floor, x.dtype)[:, None, :]
-    inside = (at >= 0) & (at <= last)
-    return xp.where(inside[:, None, :], out, xp.zeros_like(out))
+    return xp.where(_inside(at, last)[:, None, :], out, xp.zeros_like(out))
+
+
+def _inside(at: Any, last: int) -> Any:
+    return (at >= -0.5) & (at <= last + 0.5)
 
 
 class TimeMap(RandomTransform):
@@ -55,10 +59,10 @@ class TimeMap(RandomTransform):
 
     def move_mask(self, mask: Any, *, fs: float, **drawn: Any) -> Any:
         xp = namespace(mask)
-        nearest = xp.astype(xp.round(self._everywhere(mask, drawn)), xp.int64)
-        last = mask.shape[-1] - 1
-        out = xp.take_along_axis(mask, xp.clip(nearest, 0, last), axis=-1)
-        return xp.where((nearest >= 0) & (nearest <= last), out, xp.zeros_like(out))
+        at, last = self._everywhere(mask, drawn), mask.shape[-1] - 1
+        nearest = xp.clip(xp.astype(xp.round(at), xp.int64), 0, last)
+        out = xp.take_along_axis(mask, nearest, axis=-1)
+        return xp.where(_inside(at, last), out, xp.zeros_like(out))
 
     def _everywhere(self, x: Any, drawn: dict[str, Any]) -> Any:
         samples = int(x.shape[-1])
