@@ -64,7 +64,7 @@ class RandomMasking(RandomTransform):
                 f"RandomMasking(around={self.around!r}) needs a Record or a Batch annotated with {self.around!r}; "
                 f"its annotations: {there}"
             )
-        return {"positions": annotations[self.around]}
+        return {"critical": annotations[self.around]}
 
     def draw(self, shape: tuple[int, ...], generator: Draws) -> dict[str, Any]:
         size = (self.stretches,)
@@ -79,8 +79,8 @@ class RandomMasking(RandomTransform):
         n = int(x.shape[-1])
         # Rounded up, so that whatever is masked is at least one sample.
         width = xp.clip(xp.ceil(drawn["width"] * (n if self.seconds is None else fs)), 0, n)
-        if "positions" in drawn:
-            start, width = _covering(drawn["positions"], drawn["which"], drawn["place"], width)
+        if "critical" in drawn:
+            start, width = _covering(drawn["critical"], drawn["which"], drawn["place"], width)
         else:
             start = xp.floor(drawn["place"] * (n - width + 1))
         masked = hidden(start, width, n)

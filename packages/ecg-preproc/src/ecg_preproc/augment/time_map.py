@@ -13,6 +13,7 @@ import numpy as np
 
 from ecg_core.contracts.arrays import asarray_like, namespace
 from ecg_core.contracts.transform import RandomTransform
+from ecg_preproc.augment.stretches import gathered
 
 __all__ = ["TimeMap", "read_at"]
 
@@ -26,10 +27,8 @@ def read_at(x: Any, at: Any) -> Any:
     xp = namespace(x)
     last = x.shape[-1] - 1
     floor = xp.floor(at)
-    shape = (*x.shape[:-1], at.shape[-1])
-    left = xp.clip(xp.astype(floor, xp.int64), 0, last)
-    right = xp.clip(xp.astype(xp.ceil(at), xp.int64), 0, last)
-    before, after = (xp.take_along_axis(x, xp.broadcast_to(i[:, None, :], shape), axis=-1) for i in (left, right))
+    left = xp.clip(xp.astype(floor, xp.int64), -1, last)
+    before, after = gathered(x, xp.clip(left, 0, None)), gathered(x, xp.clip(left + 1, None, last))
     out = before + (after - before) * xp.astype(at - floor, x.dtype)[:, None, :]
     return xp.where(_inside(at, last)[:, None, :], out, xp.zeros_like(out))
 
