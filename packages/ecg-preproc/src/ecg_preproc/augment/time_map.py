@@ -29,8 +29,10 @@ def read_at(x: Any, at: Any) -> Any:
     floor = xp.floor(at)
     left = xp.clip(xp.astype(floor, xp.int64), -1, last)
     before, after = gathered(x, xp.clip(left, 0, None)), gathered(x, xp.clip(left + 1, None, last))
-    out = before + (after - before) * xp.astype(at - floor, x.dtype)[:, None, :]
-    return xp.where(_inside(at, last)[:, None, :], out, xp.zeros_like(out))
+    inside = xp.astype(_inside(at, last), x.dtype)
+    later = xp.astype(at - floor, x.dtype) * inside
+    # Weights instead of a choice at the end: it would cost a quarter of the whole.
+    return before * (inside - later)[:, None, :] + after * later[:, None, :]
 
 
 def _inside(at: Any, last: int) -> Any:
