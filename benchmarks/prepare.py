@@ -65,7 +65,7 @@ def with_torch_ecg(theirs: Any) -> Callable[[np.ndarray, float], Any]:
     return preprocess
 
 
-def main(records: int = 200, repeats: int = 5) -> None:
+def main(records: int = 400, repeats: int = 5) -> None:
     """Print records per second of each, and ratios."""
     torch.set_num_threads(1)
     theirs = torch_ecg_functions()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ecg_core.contracts.head import Head
     from ecg_core.contracts.lazy import materialize
     from ecg_core.contracts.losses import Losses
+    from ecg_core.contracts.mixing import MixingTransform
     from ecg_core.contracts.ssl import SSLMethod
     from ecg_core.contracts.task import Task
     from ecg_core.contracts.tokens import TokenBackbone
@@ -69,6 +70,7 @@ _WHERE = {
     "contracts.head": ("Head",),
     "contracts.lazy": ("materialize",),
     "contracts.losses": ("Losses",),
+    "contracts.mixing": ("MixingTransform",),
     "contracts.ssl": ("SSLMethod",),
     "contracts.task": ("Task",),
     "contracts.tokens": ("TokenBackbone",),
@@ -103,7 +105,7 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 # In full, because a type checker reads it; a test compares it with the table above.
 __all__ = [
     "ATTN_LAYERS", "Alias", "BACKBONES", "Backbone", "Batch", "COMMANDS", "Compose", "Configurable",
-    "Diagnostic", "Draws", "HEADS", "Head", "LOSSES", "Losses", "MODELS", "OPTIMIZERS", "READERS",
+    "Diagnostic", "Draws", "HEADS", "Head", "LOSSES", "Losses", "MODELS", "MixingTransform", "OPTIMIZERS", "READERS",
     "RandomTransform", "Reader", "Record", "RecordTable", "Run", "RunEvent", "SCHEDULERS", "SSL", "SSLMethod",
     "Stage", "Store", "TRANSFORMS", "Task", "TokenBackbone", "Transform", "Variant", "create_backbone",
     "create_head", "create_ssl", "create_transform", "demo", "doctor", "evaluate", "explain", "finetune",
