@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ecg_core.config.configurable import Configurable
 from ecg_core.data.record import Record
@@ -16,6 +16,10 @@ __all__ = ["Reader"]
 
 class Reader(Configurable):
     """Finds recordings below a folder and reads one at a time. Never writes, never guesses."""
+
+    generality: ClassVar[int] = 0
+    """How much it understands beside what it is for: 0 the layout of one data set, 1 every file of a format, 2 any array of
+    numbers. Where nobody names a reader, the least general one that recognises the folder is taken."""
 
     @abstractmethod
     def recognises(self, path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,23 +19,35 @@ __all__ = ["choose_reader", "scan"]
 
 
 def choose_reader(path: Path, name: str = "auto") -> Reader:
-    """The named reader, or the one that recognises the folder (the most specific layout first, ``wfdb`` last)."""
+    """The named reader, or the least general one that recognises the folder.
+
+    Layouts of data sets come before file formats, and these before arrays of numbers (:attr:`Reader.generality`); within one
+    level ``wfdb`` comes first, then the others by name.
+
+    Raises:
+        DataError: The folder does not exist, no reader recognises it, or two data sets are laid out like it.
+    """
     if not path.exists():
         raise DataError(f"{path} does not exist; give a folder of recordings")
     if name != "auto":
         return READERS.build(name)
-    broken = ""
-    for candidate in sorted(READERS.names(), key=lambda n: (n == "wfdb", n)):
+    readers, broken = [], ""
+    for candidate in sorted(READERS.names(), key=lambda n: (n != "wfdb", n)):
         try:
-            reader = READERS.build(candidate)
+            readers.append((candidate, READERS.build(candidate)))
         except ComponentLoadError as error:  # one broken plugin must not stop the others
             broken = f". {error}"
-            continue
-        if reader.recognises(path):
-            return reader
-    raise DataError(
-        f"no reader recognises {path}; expected e.g. WFDB headers (*.hea) below it. Readers: {', '.join(READERS.names())}{broken}"
-    )
+    readers.sort(key=lambda named: named[1].generality)  # a stable sort, which keeps the names in order
+    layouts = {candidate: reader for candidate, reader in readers if reader.generality < 1 and reader.recognises(path)}
+    if len(layouts) > 1:  # two meanings of its labels: to take either would be a guess
+        named, options = " and ".join(map(repr, layouts)), " or ".join(f"--reader {candidate}" for candidate in layouts)
+        raise DataError(f"{path} is laid out as the readers {named} expect; choose one of them with {options}")
+    others = (reader for _, reader in readers if reader.generality >= 1 and reader.recognises(path))
+    chosen = next(chain(layouts.values(), others), None)
+    if chosen is None:
+        expected = "expected e.g. WFDB headers (*.hea) below it"
+        raise DataError(f"no reader recognises {path}; {expected}. Readers: {', '.join(READERS.names())}{broken}")
+    return chosen
 
 
 def scan(

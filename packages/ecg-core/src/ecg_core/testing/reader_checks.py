@@ -127,6 +127,28 @@ def rows_agree_with_the_recordings(example: Example) -> None:
 
 
 @check("readers")
+def a_part_is_that_part_of_the_whole(example: Example) -> None:
+    """``read_part`` gives what ``read`` gives, cropped, annotations included; a part that is not there is a DataError."""
+    with dataset(example) as (reader, root, _):
+        for row in reader.scan(root).rows():
+            whole = reader.read(row)
+            name, n = whole.record_id, whole.n_samples
+            for start, stop in ((0, n), (n // 3, n // 3 * 2), (0, 1), (n - 1, n)):
+                part, expected = reader.read_part(row, start, stop), whole.crop(start, stop)
+                what = f"{name}: samples {start} to {stop}"
+                same = np.array_equal(part.signal, expected.signal, equal_nan=True)
+                require(same, f"{what} alone are other samples than in the whole recording")
+                for fact in ("fs", "leads", "record_id", "patient_id", "age", "sex", "labels"):
+                    found, stated = getattr(part, fact), getattr(expected, fact)
+                    require(found == stated, f"{what} have {fact} {found!r}, the whole recording {stated!r}")
+                found, stated = ({k: np.asarray(v).tolist() for k, v in r.annotations.items()} for r in (part, expected))
+                require(found == stated, f"{what} have the annotations {found}, in the whole recording they are {stated}")
+            for start, stop in ((-1, 1), (1, 1), (0, n + 1), (n, n + 1)):
+                what = f"the part from {start} to {stop} of {n} samples"
+                refuses(lambda: reader.read_part(row, start, stop), what, errors=(DataError,))  # noqa: B023 - called at once
+
+
+@check("readers")
 def order_and_ids_are_the_same_every_time(example: Example) -> None:
     """Two scans, and a scan of a copy whose files were written in another order, give the same rows."""
     with dataset(example) as (reader, root, _):

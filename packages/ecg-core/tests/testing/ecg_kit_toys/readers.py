@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -178,6 +179,18 @@ class Misstates(Arrays):
 
     def read(self, row):
         return super().read({**row, "fs": 100.0})
+
+
+@breaks("a_part_is_that_part_of_the_whole", "a: samples 16 to 32 have the annotations {'r_peaks': [20]}")
+class Forgets(Arrays):
+    __doc__ = Arrays.__doc__
+
+    def read(self, row):
+        return replace(super().read(row), annotations={"r_peaks": np.array([20])})
+
+    def read_part(self, row, start, stop):
+        whole = self.read(row)
+        return replace(whole.crop(start, stop), annotations=whole.annotations)
 
 
 @breaks("order_and_ids_are_the_same_every_time", "two scans of one folder differ")

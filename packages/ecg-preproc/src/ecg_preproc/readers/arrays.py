@@ -38,6 +38,7 @@ class ArrayReader(RecordingFiles):
         DataError: An argument is out of its range.
     """
 
+    generality = 2
     suffixes = (".npy", ".npz", ".parquet", ".csv")
     what = "array (*.npy, *.npz, *.parquet, *.csv)"
 

@@ -26,6 +26,7 @@ class RecordingFiles(Reader):
     A recording's name is its file's without suffix when no two files share one, else its path below the folder.
     """
 
+    generality = 1
     suffixes: ClassVar[tuple[str, ...]]
     what: ClassVar[str]
     """What is looked for, for messages: ``"EDF file (*.edf)"``."""

@@ -44,6 +44,8 @@ class WFDBReader(Reader):
         {'checksum': False}
     """
 
+    generality = 1
+
     def __init__(self, *, checksum: bool = True, annotations: str | None = None, beats: Literal["mit", "aami"] = "mit") -> None:
         self.checksum = checksum
         self.annotations = annotations
