@@ -18,7 +18,7 @@ from ecg_preproc.transforms.baseline import BaselineRemove
 from ecg_preproc.transforms.normalize import Normalize
 from ecg_preproc.transforms.resample import Resample
 
-FS, LEADS, SAMPLES = 100, 12, 500
+FS, LEADS, SAMPLES = 200, 12, 1000
 
 
 def built(name):

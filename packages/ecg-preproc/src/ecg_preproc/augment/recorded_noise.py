@@ -84,12 +84,19 @@ class RecordedNoise(RandomTransform):
         start = xp.astype(xp.floor(drawn["place"] * (bank.shape[1] - n + 1)), xp.int64)
         noise = runs(asarray_like(bank, x), n)[channel, start]
         noise = noise - xp.mean(noise, axis=-1, keepdims=True)
-        power = xp.mean(noise * noise, axis=(1, 2), keepdims=True)
-        centred = x - xp.mean(x, axis=-1, keepdims=True)
-        wanted = xp.mean(centred * centred, axis=(1, 2), keepdims=True)
-        silent = power <= 0
-        gain = xp.where(silent, xp.zeros_like(power), xp.sqrt(wanted / xp.where(silent, xp.ones_like(power), power)))
+        silent = xp.max(xp.abs(noise), axis=(1, 2), keepdims=True) <= 0
+        height = xp.where(silent, xp.ones_like(noise[:, :1, :1]), _rms(noise))
+        gain = xp.where(silent, xp.zeros_like(height), _rms(x - xp.mean(x, axis=-1, keepdims=True)) / height)
         return x + gain * xp.astype(drawn["level"], x.dtype)[:, None, None] * noise
+
+
+def _rms(x: Any) -> Any:
+    """Root mean square of each window; divided by its largest value first, so that squares stay inside the number type."""
+    xp = namespace(x)
+    largest = xp.max(xp.abs(x), axis=(1, 2), keepdims=True)
+    scale = xp.where(largest > 0, largest, xp.ones_like(largest))
+    share = x / scale
+    return scale * xp.sqrt(xp.mean(share * share, axis=(1, 2), keepdims=True))
 
 
 @lru_cache(maxsize=8)
