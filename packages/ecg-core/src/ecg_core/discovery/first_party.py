@@ -11,7 +11,8 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "ecg-preproc": {
         "commands": ("data", "demo"),
         "readers": (
-            "aecg", "arrays", "dicom", "ecgid", "edf", "ludb", "mitdb", "muse", "nstdb", "ptbxl", "scp", "wfdb",
+            "aecg", "arrays", "cinc", "cpsc2018", "dicom", "ecgid", "edf", "ludb", "mitdb", "muse", "nstdb", "ptbxl", "scp",
+            "wfdb",
         ),
         "transforms": (
             "bandpass", "baseline_remove", "baseline_wander", "crop", "gaussian_noise", "lead_dropout", "normalize",
