@@ -11,7 +11,8 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "ecg-preproc": {
         "commands": ("data", "demo"),
         "readers": (
-            "aecg", "arrays", "dicom", "ecgid", "edf", "ludb", "mitdb", "muse", "nstdb", "ptbxl", "scp", "wfdb",
+            "aecg", "arrays", "cinc", "cpsc2018", "dicom", "ecgid", "edf", "ludb", "mitdb", "muse", "nstdb", "ptbxl", "scp",
+            "wfdb",
         ),
         "transforms": (
             "amplitude_scale", "bandpass", "bandstop", "baseline_remove", "baseline_wander", "clip", "crop_or_pad", "cutmix",
