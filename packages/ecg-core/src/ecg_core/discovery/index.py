@@ -16,6 +16,7 @@ from ecg_core.discovery.metadata import Distribution, Origin, installed
 from ecg_core.discovery.names import comparison_key, distribution_key
 from ecg_core.discovery.preferences import preferences
 from ecg_core.discovery.staleness import stale_declarations
+from ecg_core.discovery.torch_backends import ask_again
 from ecg_core.discovery.versions import numbers
 from ecg_core.errors import ConfigError, PluginError
 
@@ -164,6 +165,7 @@ def get_index(*, refresh: bool = False) -> PluginIndex:
 
 def refresh() -> PluginIndex:
     """See what was installed, upgraded or removed since this process began, for instance from a notebook cell."""
+    ask_again()
     return get_index(refresh=True)
 
 

@@ -13,19 +13,28 @@ import warnings
 from ecg_core.discovery.modules import located
 from ecg_core.errors import PluginWarning
 
-__all__ = ["keep_torch_importable"]
+__all__ = ["ask_again", "keep_torch_importable"]
 
 _SWITCH = "TORCH_DEVICE_BACKEND_AUTOLOAD"
+
+# Where distributions were looked for when the question was found harmless: it reads all of their metadata.
+_harmless: list[tuple[str, ...]] = []
+
+
+def ask_again() -> None:
+    """Forget what was found: a distribution may have been installed since."""
+    _harmless.clear()
 
 
 def keep_torch_importable() -> None:
     """Called before anything that may import torch; does nothing once torch is there or where the question is harmless."""
-    if "torch" in sys.modules or _SWITCH in os.environ or located("torch") is None:
+    if "torch" in sys.modules or _SWITCH in os.environ or tuple(sys.path) in _harmless or located("torch") is None:
         return
     from importlib.metadata import entry_points
 
     try:
         entry_points(group="torch.backends")
+        _harmless.append(tuple(sys.path))
     except Exception:  # whatever it is, torch would raise it too
         os.environ[_SWITCH] = "0"
         warnings.warn(
