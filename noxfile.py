@@ -12,6 +12,11 @@ PACKAGES = ("core", "preproc", "backbones", "ssl")  # in the order they depend o
 SOURCES = [f"packages/ecg-{name}" for name in PACKAGES]
 PYTHONS = ["3.11", "3.12", "3.13"]  # of the parts that need no torch
 
+PLAIN = ["./packages/ecg-core[all]", *[f"./{source}" for source in SOURCES[1:]]]
+# What reads rare formats and what runs on a cluster are extras, and tested.
+EVERYTHING = ["./packages/ecg-core[all,dask]", "./packages/ecg-preproc[all]", *[f"./{source}" for source in SOURCES[2:]]]
+TESTING = ["pytest", "pytest-xdist", "pytest-timeout", "hypothesis", "scikit-learn", "scipy"]
+
 KINDS = ("backbone", "ssl", "transform", "reader", "model", "command")  # of `ecg plugins new`
 
 nox.options.sessions = ["tests"]
@@ -25,11 +30,11 @@ def install(session: nox.Session, *what: str) -> None:
     session.install("-q", "--disable-pip-version-check", "-c", "constraints.txt", *what)
 
 
-def install_all(session: nox.Session, *more: str) -> None:
+def install_all(session: nox.Session, *more: str, every_format: bool = False) -> None:
     """The four packages, as wheels: tests see what a user gets."""
     # torch first and by its exact version, so that no dependency can ask for another build of it.
     install(session, "torch==2.13.0")
-    install(session, "./packages/ecg-core[all]", *[f"./{source}" for source in SOURCES[1:]], *more)
+    install(session, *(EVERYTHING if every_format else PLAIN), *more)
 
 
 def single_threaded(session: nox.Session) -> None:
@@ -47,10 +52,7 @@ def quickstart(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Every test that is not slow."""
-    install_all(
-        session, "pytest", "pytest-xdist", "pytest-timeout", "hypothesis", "scikit-learn", "scipy", "wfdb", "import-linter",
-        "hatchling", "ruff",
-    )  # fmt: skip
+    install_all(session, *TESTING, "import-linter", "hatchling", "ruff", every_format=True)
     single_threaded(session)
     arguments = session.posargs or ["-n", "2", "packages", "tests"]
     session.run("pytest", "-q", "--timeout", "600", "-m", "not slow", *arguments)
@@ -59,9 +61,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def slow(session: nox.Session) -> None:
     """The tests that take minutes."""
-    install_all(
-        session, "pytest", "pytest-xdist", "pytest-timeout", "hypothesis", "scikit-learn", "scipy", "wfdb", "import-linter"
-    )
+    install_all(session, *TESTING, "import-linter", every_format=True)
     single_threaded(session)
     session.run("pytest", "-q", "-m", "slow", *(session.posargs or ["packages", "tests"]))
 
@@ -71,8 +71,7 @@ def tests_min(session: nox.Session) -> None:
     """The tests on the oldest versions the packages claim; old releases may warn of what is new."""
     oldest = ["-q", "--disable-pip-version-check", "-c", "constraints-min.txt"]
     session.install(*oldest, "torch==2.13.0")
-    wanted = ["pytest", "pytest-xdist", "pytest-timeout", "hypothesis", "scikit-learn", "scipy", "wfdb", "hatchling"]
-    session.install(*oldest, "./packages/ecg-core[all]", *[f"./{source}" for source in SOURCES[1:]], *wanted)
+    session.install(*oldest, *EVERYTHING, *TESTING, "hatchling")
     single_threaded(session)
     session.run("pytest", "-q", "-n", "2", "-m", "not slow", "-W", "default", *(session.posargs or ["packages", "tests"]))
 
@@ -80,7 +79,7 @@ def tests_min(session: nox.Session) -> None:
 @nox.session
 def conformance(session: nox.Session) -> None:
     """The public contract kit over every first-party component, and how many checks each package had."""
-    install_all(session, "pytest-xdist", "pytest-timeout")
+    install_all(session, "pytest-xdist", "pytest-timeout", every_format=True)
     single_threaded(session)
     session.run("python", "-m", "ecg_core.testing", "--workers", "2", *[f"ecg-{name}" for name in PACKAGES])
 
@@ -88,7 +87,7 @@ def conformance(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style, walls, lockstep versions, and requirements that are declared or used but not both."""
-    install_all(session, "ruff", "import-linter", "deptry")
+    install_all(session, "ruff", "import-linter", "deptry", every_format=True)
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     # The example is a stranger's package: ruff as it comes.
@@ -104,7 +103,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typecheck(session: nox.Session) -> None:
     """mypy, strict; what must be refused is refused; and what the template and the example hold is accepted."""
-    install_all(session, "mypy", "pandas-stubs")
+    install_all(session, "mypy", "pandas-stubs", every_format=True)
     for name in PACKAGES:
         session.run("mypy", "-p", f"ecg_{name}")
     session.run("python", "tests/types/check.py")
@@ -173,6 +172,6 @@ def build(session: nox.Session) -> None:
 @nox.session
 def benchmarks(session: nox.Session) -> None:
     """Ratios against a peer or a physical limit, measured in one run."""
-    install_all(session, "wfdb", "scikit-learn")
+    install_all(session, "scikit-learn", "scipy", every_format=True)
     for script in sorted((ROOT / "benchmarks").glob("*.py")):
         session.run("python", str(script), env={"OMP_NUM_THREADS": "1"})

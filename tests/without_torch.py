@@ -74,7 +74,7 @@ def _transforms_run() -> None:
 
     x = toy_signal(2, 12, 1000, fs=500.0)
     for name in TRANSFORMS.names():
-        if name not in ("compose", "crop", "resample"):
+        if name not in ("compose", "random_crop", "recorded_noise", "resample", "vcg_rotation"):  # these need arguments
             assert TRANSFORMS.build(name)(x, fs=500.0).shape == x.shape
 
 

@@ -19,12 +19,20 @@ _spec.loader.exec_module(readme)
 
 def test_there_are_commands_to_check() -> None:
     words = {line.split()[1] for line in readme.commands("ecg")}
-    assert words == {"doctor", "plugins", "demo", "prep", "pretrain", "finetune", "evaluate", "explain", "predict"}
+    assert words == {"data", "doctor", "plugins", "demo", "prep", "pretrain", "finetune", "evaluate", "explain", "predict"}
 
 
 @pytest.mark.parametrize("line", readme.commands("ecg"))
 def test_every_command_of_the_readme_is_understood(line: str) -> None:
     app().parse_args(shlex.split(line)[1:], exit_on_error=False, print_error=False)
+
+
+def test_every_command_of_the_page_on_data_is_understood() -> None:
+    text = (readme.ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    lines = [line.split("#")[0].strip() for line in text.splitlines() if line.startswith("ecg ")]
+    assert len(lines) >= 5
+    for line in lines:
+        app().parse_args(shlex.split(line)[1:], exit_on_error=False, print_error=False)
 
 
 def test_the_code_of_the_readme_runs_in_order(tmp_path: Path) -> None:

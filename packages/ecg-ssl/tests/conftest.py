@@ -103,5 +103,5 @@ def transforms():
         TRANSFORMS.add(Noise, "test_noise")
         TRANSFORMS.add(TimeOut, "test_time_out")
         TRANSFORMS.add(Nothing, "test_nothing")
-        TRANSFORMS.add(RandomCrop, "crop", override=True)
+        TRANSFORMS.add(RandomCrop, "random_crop", override=True)
         yield

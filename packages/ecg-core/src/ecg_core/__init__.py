@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from ecg_core.contracts.head import Head
     from ecg_core.contracts.lazy import materialize
     from ecg_core.contracts.losses import Losses
+    from ecg_core.contracts.mixing import MixingTransform
     from ecg_core.contracts.ssl import SSLMethod
     from ecg_core.contracts.task import Task
     from ecg_core.contracts.tokens import TokenBackbone
     from ecg_core.contracts.transform import RandomTransform, Transform
     from ecg_core.data.batch import Batch
     from ecg_core.data.prepare import prepare
+    from ecg_core.data.quality import einthoven_error, quality_flags
+    from ecg_core.data.r_peaks import detect_r_peaks, heart_rate
     from ecg_core.data.reader import Reader
     from ecg_core.data.record import Record
     from ecg_core.data.store import Store
@@ -69,12 +72,15 @@ _WHERE = {
     "contracts.head": ("Head",),
     "contracts.lazy": ("materialize",),
     "contracts.losses": ("Losses",),
+    "contracts.mixing": ("MixingTransform",),
     "contracts.ssl": ("SSLMethod",),
     "contracts.task": ("Task",),
     "contracts.tokens": ("TokenBackbone",),
     "contracts.transform": ("RandomTransform", "Transform"),
     "data.batch": ("Batch",),
     "data.prepare": ("prepare",),
+    "data.quality": ("einthoven_error", "quality_flags"),
+    "data.r_peaks": ("detect_r_peaks", "heart_rate"),
     "data.reader": ("Reader",),
     "data.record": ("Record",),
     "data.store": ("Store",),
@@ -102,14 +108,14 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
 # In full, because a type checker reads it; a test compares it with the table above.
 __all__ = [
-    "ATTN_LAYERS", "Alias", "BACKBONES", "Backbone", "Batch", "COMMANDS", "Compose", "Configurable",
-    "Diagnostic", "Draws", "HEADS", "Head", "LOSSES", "Losses", "MODELS", "OPTIMIZERS", "READERS",
-    "RandomTransform", "Reader", "Record", "RecordTable", "Run", "RunEvent", "SCHEDULERS", "SSL", "SSLMethod",
-    "Stage", "Store", "TRANSFORMS", "Task", "TokenBackbone", "Transform", "Variant", "create_backbone",
-    "create_head", "create_ssl", "create_transform", "demo", "doctor", "evaluate", "explain", "finetune",
-    "get_index", "hookimpl", "load", "load_config", "materialize", "plugin_manager", "predict", "prepare", "pretrain",
-    "refresh", "register_backbone", "register_head", "register_model", "register_reader", "register_ssl",
-    "register_transform", "save_config",
+    "ATTN_LAYERS", "Alias", "BACKBONES", "Backbone", "Batch", "COMMANDS", "Compose", "Configurable", "Diagnostic",
+    "Draws", "HEADS", "Head", "LOSSES", "Losses", "MODELS", "MixingTransform", "OPTIMIZERS", "READERS",
+    "RandomTransform", "Reader", "Record", "RecordTable", "Run", "RunEvent", "SCHEDULERS", "SSL", "SSLMethod", "Stage",
+    "Store", "TRANSFORMS", "Task", "TokenBackbone", "Transform", "Variant", "create_backbone", "create_head",
+    "create_ssl", "create_transform", "demo", "detect_r_peaks", "doctor", "einthoven_error", "evaluate", "explain",
+    "finetune", "get_index", "heart_rate", "hookimpl", "load", "load_config", "materialize", "plugin_manager",
+    "predict", "prepare", "pretrain", "quality_flags", "refresh", "register_backbone", "register_head",
+    "register_model", "register_reader", "register_ssl", "register_transform", "save_config",
 ]  # fmt: skip
 
 

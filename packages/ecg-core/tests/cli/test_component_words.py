@@ -84,12 +84,12 @@ def test_json_without_a_name_is_refused_where_it_is_built() -> None:
 
 
 def test_several_components_are_names_a_list_or_a_file(here: Path) -> None:
-    chain = [{"name": "crop", "seconds": 5.0}, "gaussian_noise"]
+    chain = [{"name": "random_crop", "seconds": 5.0}, "gaussian_noise"]
     assert components("") == []
-    assert components("crop,ecg-x:noise,") == ["crop", "ecg-x:noise"]
-    assert components('[{"name": "crop", "seconds": 5.0}, "gaussian_noise"]') == chain
-    assert components('{"name": "crop", "seconds": 5.0}') == chain[:1]
-    (here / "views.json").write_text('[{"name": "crop", "seconds": 5.0}, "gaussian_noise"]', encoding="utf-8")
+    assert components("random_crop,ecg-x:noise,") == ["random_crop", "ecg-x:noise"]
+    assert components('[{"name": "random_crop", "seconds": 5.0}, "gaussian_noise"]') == chain
+    assert components('{"name": "random_crop", "seconds": 5.0}') == chain[:1]
+    (here / "views.json").write_text('[{"name": "random_crop", "seconds": 5.0}, "gaussian_noise"]', encoding="utf-8")
     assert components("views.json") == chain
 
 

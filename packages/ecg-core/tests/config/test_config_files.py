@@ -22,13 +22,13 @@ CONFIG = {
     "temperature": 1e-3,
     "hidden": 64,
     "backbone": {"kind": "backbones", "name": "ecg-tcn:tcn", "widths": [8, 16], "causal": True},
-    "augment": [{"name": "crop", "seconds": 5.0}, "gaussian_noise"],
+    "augment": [{"name": "random_crop", "seconds": 5.0}, "gaussian_noise"],
 }
 TOML = """
 name = "simclr"
 temperature = 1e-3
 hidden = 64
-augment = [{name = "crop", seconds = 5.0}, "gaussian_noise"]
+augment = [{name = "random_crop", seconds = 5.0}, "gaussian_noise"]
 
 [backbone]
 kind = "backbones"
@@ -42,7 +42,7 @@ temperature: 1e-3
 hidden: 64
 backbone: {kind: backbones, name: "ecg-tcn:tcn", widths: [8, 16], causal: true}
 augment:
-  - name: crop
+  - name: random_crop
     seconds: 5.0
   - gaussian_noise
 """

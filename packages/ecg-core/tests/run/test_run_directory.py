@@ -23,7 +23,7 @@ def _create(path: Path, store: Store, *, force: bool = False, resume: bool = Fal
 
 def test_a_run_says_what_it_is(store: Store, tmp_path: Path) -> None:
     facts = json.loads((_create(tmp_path / "r", store).path / "run.json").read_text(encoding="utf-8"))
-    assert facts["data"] == {"path": str(store.path), "fingerprint": store.fingerprint}
+    assert facts["data"] == {"path": str(store.path), "fingerprint": store.fingerprint, "fold": None}
     assert facts["settings"]["lr"] == 1e-3
     assert facts["environment"]["python"] == ".".join(map(str, sys.version_info[:3]))
     assert (facts["kind"], facts["target"], facts["mode"]) == ("finetune", "dx", "full")

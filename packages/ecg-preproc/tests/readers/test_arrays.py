@@ -117,7 +117,15 @@ def pickled(file: Path) -> None:
 
 HUGE = b"{'descr': '<f8', 'fortran_order': False, 'shape': (10, 99999999999)}"
 
+
+def parquet_bomb(file: Path) -> None:
+    pytest.importorskip("pyarrow")
+    pd.DataFrame({"I": np.zeros(30_000_000)}).to_parquet(file, compression="zstd")
+
+
 BAD = {
+    "bomb.parquet": (parquet_bomb, "the table would become 240,000,000 bytes out of .*; no recording shrinks like that"),
+    "text.parquet": (lambda f: f.write_text("hello"), "it cannot be read as a table"),
     "objects.npy": (pickled, "it is no sound NumPy file"),
     "cut.npy": (lambda f: f.write_bytes(b"\x93NUMPY\x01\x00v\x00{'descr'"), "it is no sound NumPy file"),
     "huge.npy": (lambda f: f.write_bytes(b"\x93NUMPY\x01\x00\x56\x00" + HUGE.ljust(85) + b"\n"), "it is no sound NumPy file"),

@@ -10,6 +10,7 @@ import numpy as np
 
 from ecg_core.contracts.arrays import as_float, asarray_like, is_array, namespace
 from ecg_core.contracts.draws import Draws, record_key
+from ecg_core.contracts.fusing import FusedRun, fusible_length
 from ecg_core.contracts.transform import S, Transform, _as_draws, _as_windows, probability
 from ecg_core.data.batch import Batch
 from ecg_core.data.leads import canonical_leads
@@ -22,14 +23,24 @@ __all__ = ["Compose"]
 class Compose(Transform):
     """Transforms in a row; ``fs`` travels with the signal from one to the next.
 
+    Neighbours that state a frequency response and a reach work on one extension of the signal, which is cut off after the
+    last of them. Done one by one by hand, each cuts and extends anew: the same away from the ends.
+
     Args:
         transforms: Transforms, or the names or configurations from which the registry builds them.
         random_order: Each window gets its own order. Only for transforms that keep length and ``fs``.
         p: Probability that a window goes through the chain at all.
+        fuse: Do neighbouring filters in one FFT pair, and what follows them in the same pass: the same numbers, faster.
+            Not where ``random_order`` or ``p`` lets each window go its own way.
     """
 
     def __init__(
-        self, transforms: Sequence[Transform | str | Mapping[str, Any]], *, random_order: bool = False, p: float = 1.0
+        self,
+        transforms: Sequence[Transform | str | Mapping[str, Any]],
+        *,
+        random_order: bool = False,
+        p: float = 1.0,
+        fuse: bool = True,
     ) -> None:
         from ecg_core.discovery.registries import TRANSFORMS
 
@@ -38,6 +49,7 @@ class Compose(Transform):
         self.transforms = tuple(t if isinstance(t, Transform) else TRANSFORMS.build(t) for t in transforms)
         self.random_order = random_order
         self.p = probability(p)
+        self.fuse = fuse
 
     @classmethod
     def conformance_params(cls) -> dict[str, Any]:
@@ -49,7 +61,8 @@ class Compose(Transform):
         """The transforms as built, so that a configuration holds every argument whatever it was made from."""
         given: dict[str, Any] = {"transforms": list(self.transforms)}
         given |= {"random_order": True} if self.random_order else {}
-        return given | ({"p": self.p} if self.p != 1.0 else {})
+        given |= {"p": self.p} if self.p != 1.0 else {}
+        return given | ({} if self.fuse else {"fuse": False})
 
     @classmethod
     def from_config(cls, config: Sequence[str | Mapping[str, Any]]) -> Self:
@@ -60,7 +73,7 @@ class Compose(Transform):
         """The list from which :meth:`from_config` makes a chain that does the same."""
         from ecg_core.discovery.registries import TRANSFORMS
 
-        if self.random_order or self.p != 1.0:  # a list has no room for these; a chain inside the list has
+        if self.random_order or self.p != 1.0 or not self.fuse:  # a list has no room for these; a chain inside the list has
             return [TRANSFORMS.to_config(self)]
         return [TRANSFORMS.to_config(t) for t in self.transforms]
 
@@ -80,13 +93,24 @@ class Compose(Transform):
         return n_samples
 
     def frequency_response(self, frequencies: np.ndarray, fs: float) -> np.ndarray | None:
-        gain = np.ones_like(frequencies)
+        if self.p < 1:  # some windows pass as they are
+            return None
+        gain = np.ones_like(frequencies, dtype=np.float64)
         for transform in self.transforms:
             response = transform.frequency_response(frequencies, fs)
-            if response is None or transform.output_fs(fs) != fs:
+            if response is None:
                 return None
-            gain = gain * response
+            gain, fs = gain * response, transform.output_fs(fs)
         return gain
+
+    def reach(self, fs: float) -> float | None:
+        total = 0.0
+        for transform in self.transforms:
+            reach = transform.reach(fs)
+            if reach is None:
+                return None
+            total, fs = total + reach, transform.output_fs(fs)
+        return total
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
         return self._on_array(x, fs, None, None)
@@ -114,12 +138,28 @@ class Compose(Transform):
         return _as_draws(generator, int(np.prod(x.shape[:-2], dtype=int)))
 
     def _in_turn(self, x: Any, fs: float | None, leads: Sequence[str] | None, draws: Draws) -> Any:
-        for number, transform in enumerate(self.transforms):
+        number = 0
+        while number < len(self.transforms):
+            transform, count = self._next(number, fs if is_array(x) else x.fs)
             x = transform(x, fs=fs, leads=leads, generator=draws.child(number))
             # A record and a batch know their own, and what is given with them was only checked.
             fs = None if fs is None or not is_array(x) else transform.output_fs(fs)
             leads = None if leads is None or not is_array(x) else transform.output_leads(canonical_leads(leads))
+            number += count
         return x
+
+    def _next(self, number: int, fs: float | None) -> tuple[Transform, int]:
+        """What comes at this place of the chain, and for how many of its transforms it stands."""
+        if fs is None or not 0 < fs < float("inf"):  # the transform itself says what is wrong
+            return self.transforms[number], 1
+        rest = self.transforms[number:]
+        filters, followers = fusible_length(rest, fs)
+        if not self.fuse:
+            followers = 0
+        if filters + followers < 2:
+            return self.transforms[number], 1
+        run = FusedRun(rest[:filters], rest[filters : filters + followers], together=self.fuse)
+        return run, filters + followers
 
     def _on_record(self, record: Record, generator: Draws | int | None) -> Record:
         draws = self._draws_for(record, generator)

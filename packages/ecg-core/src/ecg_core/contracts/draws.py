@@ -112,6 +112,31 @@ class Draws:
         angle = xp.astype((bits >> 8) & 0xFFFFFF, xp.float32)
         return xp.sqrt(-2.0 * xp.log(radius * 2.0**-24)) * xp.cos(angle * (2.0 * math.pi * 2.0**-24))
 
+    def beta(self, a: float, b: float) -> Any:
+        """``(windows,)`` float32 from the beta distribution, as the share of one gamma variable in the sum of two.
+
+        With shapes far below 0.4, the mass that lies closer to 1 than float32 can tell is at 1 itself.
+        """
+        xp = namespace(self.keys)
+        # In logarithms: with a small shape both variables underflow, and their share would be 0 / 0.
+        return 1 / (1 + xp.exp(xp.clip(self._log_gamma(b) - self._log_gamma(a), -80.0, 80.0)))
+
+    def _log_gamma(self, shape: float) -> Any:
+        """``(windows,)`` logarithms of gamma variables (Marsaglia and Tsang 2000).
+
+        The published method tries again until a candidate is accepted; here the first accepted of twelve is taken, so that
+        every window makes the same number of draws. All twelve fail with a probability below 1e-15.
+        """
+        xp = namespace(self.keys)
+        boost = xp.log(1 - self.uniform()) / shape  # from shape + 1 down to shape, which may be below 1
+        d = shape + 1 - 1 / 3
+        z, u = self.normal((12,)), 1 - self.uniform(size=(12,))
+        v = (1 + z / math.sqrt(9 * d)) ** 3
+        log_v = xp.log(xp.where(v > 0, v, xp.ones_like(v)))
+        accepted = (v > 0) & (xp.log(u) < 0.5 * z**2 + d - d * v + d * log_v)
+        first = xp.argmax(xp.astype(accepted, xp.int64), axis=1, keepdims=True)
+        return math.log(d) + xp.take_along_axis(log_v, first, axis=1)[:, 0] + boost
+
     def happens(self, p: float, size: Sequence[int] = ()) -> Any:
         """``(windows, *size)`` booleans, true with probability ``p`` (never at 0, always at 1)."""
         return self.uniform(size=size) < p

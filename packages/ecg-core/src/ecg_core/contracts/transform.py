@@ -7,7 +7,7 @@ dimensions, number types, records with their annotations, batches with their ran
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from ecg_core.config.configurable import Configurable
 from ecg_core.contracts.arrays import as_float, is_array, namespace, widened
+from ecg_core.contracts.blocks import by_blocks
 from ecg_core.contracts.draws import Draws, record_key
 from ecg_core.data.batch import Batch
 from ecg_core.data.leads import canonical_leads
@@ -37,7 +38,7 @@ class Transform(Configurable):
     become float32; half precision is computed in float32 and given back as it came.
     """
 
-    needs_fs: ClassVar[bool] = False
+    needs_fs: bool = False
 
     @abstractmethod
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
@@ -58,6 +59,8 @@ class Transform(Configurable):
     def context(self, *, leads: tuple[str, ...] | None, annotations: Mapping[str, Any]) -> dict[str, Any]:
         """What :meth:`apply` needs to know besides the samples; it arrives there, and in ``move``, among ``drawn``.
 
+        An array among it has one row per window.
+
         Args:
             leads: Names of the leads; ``None`` for an array that came without.
             annotations: ``(windows, positions)`` int64 sample positions by name, -1 where a window has fewer.
@@ -74,6 +77,26 @@ class Transform(Configurable):
 
     def frequency_response(self, frequencies: np.ndarray, fs: float) -> np.ndarray | None:
         """Gain at each frequency (Hz) of a linear, time-invariant transform; ``None`` for any other."""
+        return None
+
+    def reach(self, fs: float) -> float | None:
+        """How far a sample's output looks to either side, in seconds; ``None`` when it depends on the whole window.
+
+        Past it what is left of the response, summed up, is below 1e-6. 0 is a transform of each time point by itself. One that
+        states this and a frequency response promises to multiply the spectrum by that response, as
+        :func:`ecg_core.contracts.spectral.filtered` does, so that a chain may do it together with its neighbours.
+        """
+        return None
+
+    def fitted(self, blocks: Iterable[Any]) -> Transform | None:
+        """The transform that does to any part of a recording what this one does to the whole of it.
+
+        Args:
+            blocks: The recording, ``(leads, samples)`` arrays one after the other; to be gone through at most once.
+
+        Returns:
+            ``None`` where no such transform follows from one look at each block.
+        """
         return None
 
     def __call__(
@@ -147,7 +170,7 @@ class Transform(Configurable):
         moved = {name: self._moved_values(v, batch.fs, drawn) for name, v in there.items() if v is not None}
         n, after = batch.signal.shape[-1], signal.shape[-1]
         positions = {
-            name: _moved(values, self.move(values, fs=batch.fs, samples=n, **drawn), after)
+            name: _moved(values, self._moved_positions(values, batch.fs, n, drawn), after)
             for name, values in batch.annotations.items()
         }
         return replace(
@@ -159,10 +182,16 @@ class Transform(Configurable):
             **moved,
         )
 
+    def _moved_positions(self, positions: Any, fs: float, samples: int, drawn: Mapping[str, Any]) -> Any:
+        return self.move(positions, fs=fs, samples=samples, **drawn)
+
+    def _moved_mask(self, mask: Any, fs: float, drawn: Mapping[str, Any]) -> Any:
+        return self.move_mask(mask, fs=fs, **drawn)
+
     def _moved_values(self, values: Any, fs: float, drawn: Mapping[str, Any]) -> Any:
         if values.ndim == 2:
-            return self.move_mask(values, fs=fs, **drawn)
-        each = [self.move_mask(values[:, i], fs=fs, **drawn) for i in range(values.shape[1])]
+            return self._moved_mask(values, fs, drawn)
+        each = [self._moved_mask(values[:, i], fs, drawn) for i in range(values.shape[1])]
         return namespace(values).stack(each, axis=1)
 
     def _on_record(self, record: Record, generator: Draws | int | None) -> Record:
@@ -173,7 +202,7 @@ class Transform(Configurable):
         signal = self._run(x, record.fs, drawn)[0]
         moved = {}
         for name, values in positions.items():
-            there = np.asarray(self.move(values, fs=record.fs, samples=record.n_samples, **drawn))[0]
+            there = np.asarray(self._moved_positions(values, record.fs, record.n_samples, drawn))[0]
             moved[name] = there[(there >= 0) & (there < signal.shape[-1])]
         leads = self.output_leads(record.leads)
         return record.with_signal(signal, fs=self.output_fs(record.fs), leads=leads, annotations=moved)
@@ -183,24 +212,65 @@ class RandomTransform(Transform):
     """A transform whose parameters are drawn per window: ``draw`` is apart from ``apply``.
 
     Subclasses take ``p``, the probability that a window is transformed at all: 0 is the identity, 1 hits every window.
+    A window that is not hit keeps its samples, and its positions, masks and step targets with them.
     """
 
     p: float
+    neutral: ClassVar[Mapping[str, float | bool]] = {}
+    """Values of drawn parameters at which :meth:`apply` and :meth:`move` leave everything exactly as it is.
+
+    Where they are stated, a window that is not hit is given them, which saves a pass over the signal.
+    """
+    magnitude: ClassVar[Mapping[str, float]] = {}
+    """Constructor arguments that say how strong the transform is, each with its value at no strength."""
+    targets_only: ClassVar[bool] = False
+    """Whether it changes targets and leaves every signal as it is."""
+    in_blocks: ClassVar[bool] = True
+    """Whether a large batch may be handed to :meth:`apply` a few windows at a time."""
 
     @abstractmethod
     def draw(self, shape: tuple[int, ...], generator: Draws) -> dict[str, Any]:
-        """One set of parameters per window of ``shape = (windows, leads, samples)``."""
+        """One set of parameters per window of ``shape = (windows, leads, samples)``; arrays have one row per window."""
 
     def _drawn(self, shape: tuple[int, ...], generator: Draws) -> Mapping[str, Any]:
-        hit = generator.child(0).happens(self.p)
-        return {"hit": hit, **self.draw(shape, generator.child(1))}
+        drawn = self.draw(shape, generator.child(1))
+        return drawn if self.p >= 1 else self._spared(generator.child(0).happens(self.p), drawn)
+
+    def _spared(self, hit: Any, drawn: dict[str, Any]) -> dict[str, Any]:
+        """Parameters under which the windows that are not ``hit`` stay as they are."""
+        if not self.neutral:
+            return {"hit": hit, **drawn}
+        xp = namespace(hit)
+        for name, value in self.neutral.items():
+            there = drawn[name]
+            row = xp.reshape(hit, (-1, *[1] * (there.ndim - 1)))
+            drawn[name] = xp.where(row, there, xp.full_like(there, value))
+        return drawn
 
     def _run(self, x: Any, fs: float, drawn: Mapping[str, Any]) -> Any:
-        parameters = {k: v for k, v in drawn.items() if k != "hit"}
+        if not self.in_blocks:
+            return self._run_block(x, fs, drawn)
+        return by_blocks(lambda part, own: self._run_block(part, fs, own), x, drawn)
+
+    def _run_block(self, x: Any, fs: float, drawn: Mapping[str, Any]) -> Any:
+        hit, parameters = _hit(drawn)
         out = super()._run(x, fs, parameters)
-        if self.p >= 1:
-            return out
-        return namespace(x).where(drawn["hit"][:, None, None], out, as_float(x))
+        return out if hit is None else namespace(x).where(hit[:, None, None], out, as_float(x))
+
+    def _moved_positions(self, positions: Any, fs: float, samples: int, drawn: Mapping[str, Any]) -> Any:
+        hit, parameters = _hit(drawn)
+        out = super()._moved_positions(positions, fs, samples, parameters)
+        return out if hit is None else namespace(positions).where(hit[:, None], out, positions)
+
+    def _moved_mask(self, mask: Any, fs: float, drawn: Mapping[str, Any]) -> Any:
+        hit, parameters = _hit(drawn)
+        out = super()._moved_mask(mask, fs, parameters)
+        return out if hit is None else namespace(mask).where(hit[:, None], out, mask)
+
+
+def _hit(drawn: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Which windows are hit (``None``: all, or their parameters say it), and the parameters without that."""
+    return drawn.get("hit"), {name: value for name, value in drawn.items() if name != "hit"}
 
 
 def _moved(before: Any, after: Any, samples: int) -> Any:

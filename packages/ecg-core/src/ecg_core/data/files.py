@@ -14,7 +14,16 @@ from typing import Any
 
 from ecg_core.errors import OutputExistsError
 
-__all__ = ["checked_output", "new_folder", "read_json", "replace_folder", "sha256", "write_atomic", "write_json"]
+__all__ = [
+    "checked_output",
+    "new_folder",
+    "read_json",
+    "remove_replaced",
+    "replace_folder",
+    "sha256",
+    "write_atomic",
+    "write_json",
+]
 
 _UMASK = os.umask(0o022)
 os.umask(_UMASK)
@@ -72,7 +81,12 @@ def replace_folder(path: Path, new: Path) -> None:
         os.replace(path, old)
     os.replace(new, path)
     _sync(path.parent)
-    for replaced in path.parent.glob(f".{glob.escape(path.name)}.*.old"):  # a process that was killed here left its own
+    remove_replaced(path)
+
+
+def remove_replaced(path: Path) -> None:
+    """Delete what was in place of ``path`` before; a process that was killed while doing so left it behind."""
+    for replaced in path.parent.glob(f".{glob.escape(path.name)}.*.old"):
         shutil.rmtree(replaced, ignore_errors=True)
 
 

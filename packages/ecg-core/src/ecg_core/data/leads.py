@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from ecg_core.errors import DataError
 
@@ -27,6 +28,11 @@ def canonical_leads(names: Iterable[str]) -> tuple[str, ...]:
     """Canonical spelling of several leads; empty or duplicated names are an error."""
     if isinstance(names, str):
         raise DataError(f"leads must be a sequence of names, got the string {names!r}; write ({names!r},)")
+    return _canonical(tuple(names))
+
+
+@lru_cache(maxsize=1024)  # the same names stand in all recordings of a data set
+def _canonical(names: tuple[str, ...]) -> tuple[str, ...]:
     leads = tuple(canonical_lead(name) for name in names)
     if not leads or not all(leads):
         raise DataError(f"every lead needs a name, got {leads!r}; name the leads in the header or pass leads=…")

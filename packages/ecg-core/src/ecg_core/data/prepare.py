@@ -16,7 +16,7 @@ from ecg_core.contracts.compose import Compose
 from ecg_core.data.division import Division
 from ecg_core.data.encoding import Compression, Encoding, StoredAs
 from ecg_core.data.engines import Engine, checked_engine
-from ecg_core.data.files import checked_output, read_json, replace_folder, sha256, write_atomic, write_json
+from ecg_core.data.files import checked_output, read_json, remove_replaced, replace_folder, sha256, write_atomic, write_json
 from ecg_core.data.leads import STANDARD_12, canonical_leads
 from ecg_core.data.shards import ShardWriter, WindowMaker, write_shards
 from ecg_core.data.source import scan
@@ -215,6 +215,7 @@ def _finish(
 def _remove_scaffolding(out: Path) -> None:
     for file in (*(out / "shards").glob("*.json"), out / "plan.json"):
         file.unlink(missing_ok=True)
+    remove_replaced(out)
 
 
 def _with_facts(frame: pd.DataFrame, records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -24,6 +24,7 @@ _QRS, _BEAT = 0.097, 0.611  # seconds
 _EXCESS = 0.08
 _REFRACTORY = 0.2  # seconds; no ventricle beats faster than 300 per minute
 _LOCAL = 10.0  # seconds of the local mean energy
+_COARSE = 100.0  # Hz, of the energy that a heart rate is counted from
 
 
 def detect_r_peaks(x: Any, *, fs: float) -> np.ndarray:
@@ -50,8 +51,25 @@ def detect_r_peaks(x: Any, *, fs: float) -> np.ndarray:
         raise DataError(f"expected one recording (leads, samples), got shape {x.shape}; give one at a time")
     if not fs > 2.5 * _BAND[1]:
         raise DataError(f"R peaks are looked for up to {_BAND[1]:g} Hz, which needs fs of at least 50 Hz, got {fs!r}")
-    energy = _energy(x, fs)
-    if energy is None:
+    return _peaks(_energy(x, fs), fs)
+
+
+def heart_rate(record: Record) -> float | None:
+    """Beats per minute from the median RR interval; ``None`` where fewer than two beats are found."""
+    fs = record.fs
+    if not fs > 2.5 * _BAND[1] or not record.n_samples:
+        return None
+    # Means of a few samples keep the band, which ends at 20 Hz, and every beat.
+    step = max(1, int(fs / _COARSE))
+    count = record.n_samples // step
+    coarse = record.signal[:, : count * step].reshape(-1, count, step).mean(axis=2)
+    energy = _energy(coarse, fs / step)
+    peaks = _between(_peaks(energy, fs / step), energy)
+    return None if len(peaks) < 2 else float(60 * fs / step / np.median(np.diff(peaks)))
+
+
+def _peaks(energy: np.ndarray, fs: float) -> np.ndarray:
+    if not energy.size:
         return np.zeros(0, dtype=np.int64)
     short, long = (_moving_mean(energy, max(1, round(seconds * fs))) for seconds in (_QRS, _BEAT))
     local = _moving_mean(energy, min(round(_LOCAL * fs), energy.size))
@@ -61,14 +79,8 @@ def detect_r_peaks(x: Any, *, fs: float) -> np.ndarray:
     return _apart(peaks, energy, round(_REFRACTORY * fs))
 
 
-def heart_rate(record: Record) -> float | None:
-    """Beats per minute from the median RR interval; ``None`` where fewer than two beats are found."""
-    peaks = detect_r_peaks(record.signal, fs=record.fs) if record.fs > 2.5 * _BAND[1] else ()
-    return None if len(peaks) < 2 else float(60 * record.fs / np.median(np.diff(peaks)))
-
-
-def _energy(x: np.ndarray, fs: float) -> np.ndarray | None:
-    """Squared signal of the QRS band, summed over the leads; ``None`` where all is flat.
+def _energy(x: np.ndarray, fs: float) -> np.ndarray:
+    """Squared signal of the QRS band, summed over the leads; empty where all is flat.
 
     A lead counts in units of its typical beat, and the more, the further its beats stand out of its mean energy.
     """
@@ -89,7 +101,7 @@ def _energy(x: np.ndarray, fs: float) -> np.ndarray | None:
     typical = np.median(np.stack(loudest), axis=0)
     used = typical > 0
     if not used.any():
-        return None
+        return np.zeros(0)
     crest = typical[used] / squared[used].mean(axis=1)
     return np.asarray((squared[used] * (crest**2 / typical[used])[:, None]).sum(axis=0))
 
@@ -107,6 +119,14 @@ def _runs(true: np.ndarray) -> np.ndarray:
     """``(runs, 2)`` first and one past the last index of each run of true values."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], true, [False]])))
     return edges.reshape(-1, 2)
+
+
+def _between(peaks: np.ndarray, energy: np.ndarray) -> np.ndarray:
+    """The peaks to a fraction of a sample: the top of the parabola through each and its neighbours."""
+    inner = peaks[(peaks > 0) & (peaks < energy.size - 1)]
+    before, at, after = energy[inner - 1], energy[inner], energy[inner + 1]
+    bend = before - 2 * at + after
+    return inner + np.where(bend < 0, 0.5 * (before - after) / np.where(bend < 0, bend, 1), 0)
 
 
 def _apart(peaks: np.ndarray, energy: np.ndarray, distance: int) -> np.ndarray:

@@ -132,14 +132,13 @@ class Record:
     def flaws(self) -> list[str]:
         """What makes the signal unfit for training, in words: NaN or infinite samples, flat leads."""
         found = []
-        bad = [lead for lead, row in zip(self.leads, self.signal, strict=True) if not np.isfinite(row).all()]
-        if bad:
-            found.append(f"NaN or infinite samples in {', '.join(bad)}")
-        flat = [
-            lead for lead, row in zip(self.leads, self.signal, strict=True) if lead not in bad and row.size and np.ptp(row) == 0
-        ]
-        if flat:
-            found.append(f"flat {', '.join(flat)}")
+        finite = np.isfinite(self.signal)
+        bad = np.zeros(len(self.leads), dtype=bool) if finite.all() else ~finite.all(axis=1)
+        flat = ~bad & (self.signal.min(axis=1) == self.signal.max(axis=1)) if self.n_samples else bad
+        if bad.any():
+            found.append(f"NaN or infinite samples in {', '.join(np.array(self.leads)[bad])}")
+        if flat.any():
+            found.append(f"flat {', '.join(np.array(self.leads)[flat])}")
         return found
 
     def __repr__(self) -> str:

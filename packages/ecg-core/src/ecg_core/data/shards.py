@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -23,9 +24,10 @@ from ecg_core.data.files import sha256, write_atomic, write_json
 from ecg_core.data.quality import quality_flags
 from ecg_core.data.r_peaks import heart_rate
 from ecg_core.data.record import Record
+from ecg_core.data.streamed import is_long, opening, streamed_windows
 from ecg_core.data.table import rows_of
 from ecg_core.data.windows import prepared_windows
-from ecg_core.errors import ECGError
+from ecg_core.errors import ConfigError, ECGError
 
 if TYPE_CHECKING:
     from ecg_core.data.reader import Reader
@@ -57,9 +59,15 @@ class WindowMaker:
 
     def __call__(self, row: Mapping[str, Any]) -> tuple[Iterator[np.ndarray], dict[str, Any]]:
         """The signals of the windows, ``(leads, samples)`` each, and what was found out about the recording."""
+        settings: dict[str, Any] = {"pipeline": self.pipeline, "leads": self.leads, "fs": self.fs, "length": self.length}
+        if is_long(row):
+            # A pipeline that cannot be streamed is done on the whole, at the cost of memory.
+            with suppress(ConfigError):
+                windows = streamed_windows(self.reader, row, **settings)
+                return windows, self._facts(opening(self.reader, row, self.leads))
         record = self.reader.read(row).select_leads(self.leads)
-        windows = prepared_windows(record, pipeline=self.pipeline, leads=self.leads, fs=self.fs, length=self.length)
-        return (window.signal for window in windows), self._facts(record)
+        made = prepared_windows(record, **settings)
+        return (window.signal for window in made), self._facts(record)
 
     def _facts(self, record: Record) -> dict[str, Any]:
         return {"quality": list(quality_flags(record)), "heart_rate": heart_rate(record)} if self.facts else {}

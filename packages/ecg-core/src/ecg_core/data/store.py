@@ -8,7 +8,6 @@ those of :class:`ecg_core.data.encoding.Encoding`.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +21,7 @@ from ecg_core.data.batch import Batch
 from ecg_core.data.encoding import Encoding
 from ecg_core.data.files import read_json, sha256
 from ecg_core.data.record import Record
+from ecg_core.data.shard_files import ShardFiles
 from ecg_core.data.splits import SPLITS, check_no_leak, split_of_folds
 from ecg_core.data.table import RecordTable
 from ecg_core.errors import DataError
@@ -103,37 +103,9 @@ class Store:
         return pd.read_csv(self.path / "rejects.csv", dtype=str, keep_default_na=False)
 
     @cached_property
-    def _shards(self) -> list[np.ndarray]:
-        """Each shard as it lies on disk: ``(windows, leads, samples)``, or ``(bytes,)`` where it is compressed."""
-        shape, dtype = (len(self.leads), self.n_samples), self.encoding.numpy_dtype
-        packed = self.encoding.compression != "none"
-        shards = []
-        for entry in self.facts["shards"]:
-            file = self.path / "shards" / entry["file"]
-            expected = entry["bytes"] if packed else entry["windows"] * shape[0] * shape[1] * dtype.itemsize
-            actual = file.stat().st_size if file.is_file() else -1
-            if actual != expected:
-                found = "is missing" if actual < 0 else f"has {actual} bytes instead of {expected}"
-                raise DataError(f"{file} {found}; prepare the store again")
-            # A shard whose recordings were all refused is an empty file, which cannot be mapped.
-            raw = np.memmap(file, dtype=np.uint8, mode="r") if expected else np.empty(0, dtype=np.uint8)
-            # A plain view: each access to a memmap would make another memmap, which costs more than the copy.
-            raw = raw.view(np.ndarray)
-            shards.append(raw if packed else raw.view(dtype).reshape(-1, *shape))
-        return shards
-
-    @cached_property
-    def _place(self) -> tuple[list[int], list[int], list[float]]:
-        """Shard, row and scale of each window, as lists: reading one window asks for one of each."""
-        return self.table["shard"].tolist(), self.table["row"].tolist(), self.table["scale"].tolist()
-
-    @cached_property
-    def _spans(self) -> list[tuple[int, int]]:
-        """First and one past the last byte of each window in its shard."""
-        if self.encoding.compression == "none":
-            size = len(self.leads) * self.n_samples * self.encoding.numpy_dtype.itemsize
-            return [(row * size, (row + 1) * size) for row in self._place[1]]
-        return [(a, a + n) for a, n in zip(self.table["offset"].tolist(), self.table["bytes"].tolist(), strict=True)]
+    def _files(self) -> ShardFiles:
+        shape = (len(self.leads), self.n_samples)
+        return ShardFiles(self.path / "shards", self.facts["shards"], self.table, self.encoding, shape)
 
     @cached_property
     def _columns(self) -> dict[str, np.ndarray]:
@@ -186,21 +158,7 @@ class Store:
         Raises:
             DataError: A shard is missing or of another size, or a compressed window is damaged.
         """
-        shards, (shard, row, scale) = self._shards, self._place
-        out = np.empty((len(indices), len(self.leads), self.n_samples), dtype=np.float32)
-        packed = self.encoding.compression != "none"
-        # Negative numbers count from the end, as everywhere; converting and scaling is one pass over each window.
-        for place, index in enumerate(indices):
-            stored = self._decoded(int(index)) if packed else shards[shard[index]][row[index]]
-            np.multiply(stored, np.float32(scale[index]), out=out[place], dtype=np.float32)
-        return out
-
-    def _decoded(self, index: int) -> np.ndarray:
-        return self.encoding.decode(self._stored(index), (len(self.leads), self.n_samples))
-
-    def _stored(self, index: int) -> bytes:
-        begin, end = self._spans[index]
-        return self._shards[self._place[0][index]].reshape(-1).view(np.uint8)[begin:end].tobytes()
+        return self._files.signals(indices)
 
     def batch(
         self,
@@ -251,7 +209,7 @@ class Store:
             DataError: Names the first window that was altered.
         """
         for number, crc in enumerate(self.table["crc32"].tolist()):
-            if zlib.crc32(self._stored(number)) != crc:
+            if self._files.crc32(number) != crc:
                 name = self.table["record_id"].iloc[number]
                 raise DataError(
                     f"{self.path}: the signal of record {name!r} was altered (CRC-32 differs); prepare the store again"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ecg_core.data.cells import age_of, as_tuple, classes_in, column_dtype, is_missing, sex_of, text_of, typed
 from ecg_core.errors import DataError, MissingExtraError
 
 __all__ = ["FACTS", "RecordTable", "need_pyarrow", "rows_of"]
@@ -23,8 +23,6 @@ FACTS = (
 # What a recording states itself; a labels file has no say in these.
 _MEASURED = ("root", "path", "fs", "n_samples", "leads")
 _PATHS = ("root", "path")
-_TEXTS = ("record_id", "patient_id", "sex", "split")
-_SEX = {"f": "F", "female": "F", "m": "M", "male": "M"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class RecordTable:
         """A table from one mapping per recording and ``(path, reason)`` pairs."""
         names = list(dict.fromkeys(name for row in rows for name in row)) or ["record_id", "root", "path"]
         columns = {name: [row.get(name) for row in rows] for name in names}
-        frame = pd.DataFrame({name: pd.Series(values, dtype=_dtype(values)) for name, values in columns.items()})
+        frame = pd.DataFrame({name: pd.Series(values, dtype=column_dtype(values)) for name, values in columns.items()})
         refused = pd.DataFrame({"path": [p for p, _ in rejects], "reason": [r for _, r in rejects]}, dtype=object)
         return cls(frame, refused)
 
@@ -97,7 +95,7 @@ class RecordTable:
             values = list(values)
             if len(values) != len(self):
                 raise DataError(f"the target {name!r} has {len(values)} values for {len(self)} recordings; give one each")
-            tuples = [_as_tuple(value) for value in values]
+            tuples = [as_tuple(value) for value in values]
             added[name] = pd.Series(tuples, dtype=object, index=self.frame.index)
         return self.with_columns(**added)
 
@@ -121,10 +119,10 @@ class RecordTable:
         if patient is not None and patient not in labels.columns:
             there = ", ".join(map(str, labels.columns))
             raise DataError(f"the labels file has no column {patient!r} (--patient); it has {there}")
-        nameless = [number for number, name in enumerate(labels["record_id"].tolist(), start=2) if _is_missing(name)]
+        nameless = [number for number, name in enumerate(labels["record_id"].tolist(), start=2) if is_missing(name)]
         if nameless:
             raise DataError(f"the labels file has no record_id in line {nameless[0]}; fill it in or remove the line")
-        labels = labels.assign(record_id=pd.Series(labels["record_id"].map(_text), dtype=object, index=labels.index))
+        labels = labels.assign(record_id=pd.Series(labels["record_id"].map(text_of), dtype=object, index=labels.index))
         if labels["record_id"].duplicated().any():
             name = labels["record_id"][labels["record_id"].duplicated()].iloc[0]
             raise DataError(f"the labels file has two lines for record {name!r}; keep one")
@@ -142,15 +140,15 @@ class RecordTable:
         joined = labels.set_index("record_id").reindex(self.frame["record_id"]).drop(columns=list(_MEASURED), errors="ignore")
         added: dict[str, Any] = {}
         for name in joined.columns:
-            values = [None if _is_missing(v) else v for v in joined[name].tolist()]
+            values = [None if is_missing(v) else v for v in joined[name].tolist()]
             if name == "age":
-                added[name] = pd.Series([_age(v, r) for v, r in zip(values, joined.index, strict=True)], dtype="float64")
+                added[name] = pd.Series([age_of(v, r) for v, r in zip(values, joined.index, strict=True)], dtype="float64")
             elif name == "sex":
-                added[name] = pd.Series([_sex(v, r) for v, r in zip(values, joined.index, strict=True)], dtype=object)
+                added[name] = pd.Series([sex_of(v, r) for v, r in zip(values, joined.index, strict=True)], dtype=object)
             elif name in FACTS:
-                added[name] = pd.Series([None if v is None else _text(v) for v in values], dtype=object)
+                added[name] = pd.Series([None if v is None else text_of(v) for v in values], dtype=object)
             else:
-                added[name] = pd.Series([_classes(v) for v in values], dtype=object)
+                added[name] = pd.Series([classes_in(v) for v in values], dtype=object)
         frame = self.frame.reset_index(drop=True).assign(**added)
         return RecordTable(frame, self.rejects)
 
@@ -171,8 +169,8 @@ class RecordTable:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
         columns = {}
         for name in frame.columns:
-            texts = [None if _is_missing(v) else str(v) for v in frame[name].tolist()]
-            columns[name] = pd.Series([v or "" for v in texts], dtype=object) if name in _PATHS else _typed(texts, name)
+            texts = [None if is_missing(v) else str(v) for v in frame[name].tolist()]
+            columns[name] = pd.Series([v or "" for v in texts], dtype=object) if name in _PATHS else typed(texts, name)
         frame = pd.DataFrame(columns, index=frame.index)
         return cls(frame)
 
@@ -211,63 +209,3 @@ def need_pyarrow() -> None:
         import pyarrow  # noqa: F401
     except ImportError:
         raise MissingExtraError("Parquet needs pyarrow: pip install pyarrow; or write CSV instead") from None
-
-
-def _typed(texts: Sequence[str | None], name: str) -> pd.Series:
-    """A column of a CSV file with the type that :meth:`RecordTable.to_csv` wrote it from."""
-    present = [text for text in texts if text is not None]
-    if name in _TEXTS or not present:
-        return pd.Series(texts, dtype=object if name in _TEXTS else "float64")
-    if all(text.startswith("[") for text in present):
-        return pd.Series([() if text is None else tuple(json.loads(text)) for text in texts], dtype=object)
-    if set(present) <= {"True", "False"} and len(present) == len(texts):
-        return pd.Series([text == "True" for text in texts], dtype=bool)
-    try:
-        if len(present) == len(texts) and all(re.fullmatch(r"-?\d{1,18}", text) for text in present):
-            return pd.Series([int(text) for text in present], dtype="int64")
-        return pd.Series([None if text is None else float(text) for text in texts], dtype="float64")
-    except ValueError:
-        return pd.Series(texts, dtype=object)
-
-
-def _dtype(values: Sequence[Any]) -> Any:
-    present = [v for v in values if v is not None]
-    if present and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in present):
-        return "int64" if len(present) == len(values) and all(isinstance(v, int) for v in present) else "float64"
-    return object
-
-
-def _is_missing(value: Any) -> bool:
-    if isinstance(value, str):
-        return not value.strip()
-    return value is None or value is pd.NA or (isinstance(value, float) and value != value)
-
-
-def _as_tuple(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        return () if _is_missing(value) else (str(value),)
-    return tuple(value)
-
-
-def _text(value: Any) -> str:
-    # A column of whole numbers with gaps is read, and written, as floats: 15709.0 is patient 15709.
-    return re.sub(r"^(\d+)\.0$", r"\1", str(value).strip())
-
-
-def _classes(value: Any) -> tuple[str, ...]:
-    return () if value is None else tuple(dict.fromkeys(part.strip() for part in _text(value).split(";") if part.strip()))
-
-
-def _age(value: Any, record: str) -> float | None:
-    try:
-        return None if value is None else float(value)
-    except ValueError:
-        raise DataError(f"the labels file gives record {record!r} the age {value!r}; an age is a number of years") from None
-
-
-def _sex(value: Any, record: str) -> str | None:
-    if value is None:
-        return None
-    if str(value).strip().casefold() not in _SEX:
-        raise DataError(f"the labels file gives record {record!r} the sex {value!r}; a sex is F, M, female, male, or empty")
-    return _SEX[str(value).strip().casefold()]

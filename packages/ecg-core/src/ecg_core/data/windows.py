@@ -11,7 +11,7 @@ from ecg_core.contracts.compose import Compose
 from ecg_core.data.record import Record
 from ecg_core.errors import DataError
 
-__all__ = ["default_pipeline", "prepared_windows"]
+__all__ = ["check_output", "check_seconds", "default_pipeline", "prepared_windows"]
 
 
 def default_pipeline(fs: float) -> list[dict[str, Any]]:
@@ -30,22 +30,40 @@ def prepared_windows(record: Record, *, pipeline: Compose, leads: Sequence[str],
     if flaws:
         raise DataError(f"record {record.record_id!r} has {' and '.join(flaws)}; mend or leave out these leads")
     # The check is made before the filters, which need a few samples to stand on.
-    if round(record.seconds * fs) < length:
-        raise DataError(
-            f"record {record.record_id!r} lasts {record.seconds:g} s, a window {length / fs:g} s; "
-            f"use shorter windows (--seconds {max(1, int(record.seconds))}) or leave it out"
-        )
+    check_seconds(record.record_id, record.seconds, length=length, fs=fs)
     record = pipeline(record, generator=0)  # a store is a pure function of its recordings, whatever is in the pipeline
-    if record.fs != fs:
-        raise DataError(f"the pipeline gives {record.fs:g} Hz, the store wants {fs:g} Hz; end it with resample(fs={fs:g})")
-    if record.n_samples < length:
-        raise DataError(
-            f"the pipeline leaves {record.n_samples} samples of record {record.record_id!r}, a window has {length}; "
-            "do not shorten recordings in the pipeline"
-        )
+    check_output(record.record_id, record.fs, record.n_samples, length=length, fs=fs)
     if not np.isfinite(record.signal).all():
         raise DataError(
             f"the pipeline made NaN or infinite samples of record {record.record_id!r}; its amplitudes are out of range"
         )
     count = record.n_samples // length
     return [record.crop(i * length, (i + 1) * length) for i in range(count)]
+
+
+def check_seconds(name: str, seconds: float, *, length: int, fs: float) -> None:
+    """Refuse a recording shorter than a window.
+
+    Raises:
+        DataError: It is.
+    """
+    if round(seconds * fs) < length:
+        raise DataError(
+            f"record {name!r} lasts {seconds:g} s, a window {length / fs:g} s; "
+            f"use shorter windows (--seconds {max(1, int(seconds))}) or leave it out"
+        )
+
+
+def check_output(name: str, fs_found: float, n_samples: int, *, length: int, fs: float) -> None:
+    """Refuse what a pipeline made of a recording where it is no window of the store.
+
+    Raises:
+        DataError: It has another sampling frequency, or less than a window is left.
+    """
+    if fs_found != fs:
+        raise DataError(f"the pipeline gives {fs_found:g} Hz, the store wants {fs:g} Hz; end it with resample(fs={fs:g})")
+    if n_samples < length:
+        raise DataError(
+            f"the pipeline leaves {n_samples} samples of record {name!r}, a window has {length}; "
+            "do not shorten recordings in the pipeline"
+        )

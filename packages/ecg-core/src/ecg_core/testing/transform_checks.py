@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ecg_core.contracts.mixing import MixingTransform
 from ecg_core.contracts.transform import RandomTransform, Transform
 from ecg_core.testing.checks import CheckFailed, applies, check, refuses, require
 from ecg_core.testing.example import Example
@@ -31,6 +32,9 @@ def any_leading_dimensions_agree(example: Example) -> None:
     nested = transformed(transform, x, example)
     require(nested.shape[:2] == (2, 3), f"{x.shape} becomes {nested.shape}; the leading dimensions are kept")
     require_close(nested.reshape(flat.shape), flat, "six windows as (2, 3) and as (6,)", 1e-6)
+    if isinstance(transform, MixingTransform):
+        require_equal(transformed(transform, x[0, 0], example), x[0, 0], "one window, which has no partner,")
+        return
     require_close(transformed(transform, x[0, 0], example), flat[0], "one window by itself and among six", 1e-6)
 
 
@@ -96,7 +100,7 @@ def same_generator_gives_the_same(example: Example) -> None:
     """One seed gives one result; for a random transform two seeds give two."""
     transform, x = example.build(), signals(example, 4)
     require_equal(transformed(transform, x, example), transformed(transform, x, example), "two calls with one seed")
-    if isinstance(transform, RandomTransform):
+    if isinstance(transform, RandomTransform) and not transform.targets_only:
         first, second = (transformed(transform, x, example, seed) for seed in (1, 2))
         require(not np.array_equal(first, second), "two seeds give the same; draw from the generator that draw() is given")
 
@@ -106,6 +110,8 @@ def windows_are_drawn_independently(example: Example) -> None:
     """Eight copies of one window do not all come out alike."""
     transform = example.build()
     applies(isinstance(transform, RandomTransform), "it is not random")
+    applies(not isinstance(transform, MixingTransform), "it mixes, and a mixture of copies is a copy")
+    applies(not transform.targets_only, "it leaves signals as they are")
     out = transformed(transform, np.repeat(signals(example, 1), 8, axis=0), example)
     alike = all(np.array_equal(out[0], other) for other in out[1:])
     require(not alike, "eight copies of one window are transformed alike; draw one set of parameters per window")
@@ -119,6 +125,7 @@ def p_zero_is_the_identity_and_p_one_hits_every_window(example: Example) -> None
     applies("p" in constructor_words(example), "its constructor takes no p")
     x = signals(example, 16)
     require_equal(transformed(example.build(p=0.0), x, example), x, "p=0 and the input")
+    applies(not transform.targets_only, "it leaves signals as they are")
     out = transformed(example.build(p=1.0), x, example)
     missed = [] if out.shape != x.shape else [row for row in range(16) if np.array_equal(out[row], x[row])]
     require(not missed, f"with p=1 the windows {missed} are as before")
@@ -157,6 +164,7 @@ def a_single_sample_works_or_is_one_clear_error(example: Example) -> None:
 def a_damaged_window_does_not_touch_the_others(example: Example) -> None:
     """NaN in one window stays in that window."""
     transform, x = example.build(), signals(example, 3)
+    applies(not isinstance(transform, MixingTransform), "it mixes windows, damaged ones too")
     damaged = x.copy()
     damaged[0, 0, :] = np.nan
     after, before = transformed(transform, damaged, example), transformed(transform, x, example)

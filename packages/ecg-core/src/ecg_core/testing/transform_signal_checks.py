@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from ecg_core.contracts.draws import Draws
+from ecg_core.contracts.mixing import MixingTransform
+from ecg_core.contracts.transform import RandomTransform
 from ecg_core.data.record import Record
 from ecg_core.testing.checks import applies, check, require
 from ecg_core.testing.example import Example
@@ -20,6 +22,7 @@ _BUMP = 0.02  # standard deviation of the test wave, seconds
 def batch_size_never_changes_a_draw(example: Example) -> None:
     """A window of a batch is transformed alike whatever stands beside it."""
     transform, batch = example.build(), toy_batch(6, example.leads, example.samples, fs=example.fs, torch=False)
+    applies(not isinstance(transform, MixingTransform), "it mixes windows, so the others matter")
     part = replace(
         batch, signal=batch.signal[2:4], record_keys=batch.record_keys[2:4], record_ids=batch.record_ids[2:4],
         patient=None, segment=None,
@@ -91,6 +94,55 @@ def masks_move_with_the_annotations(example: Example) -> None:
         for place in (int(p) for p in there if 4 <= p < length - 4):
             near = out.mask[0, place - 1 : place + 2].any()
             require(near, f"an annotation goes to sample {place}, and the mask around it elsewhere; see move() and move_mask()")
+
+
+@check("transforms")
+def windows_that_are_not_hit_keep_their_facts(example: Example) -> None:
+    """Where a random transform leaves a window's signal as it is, its positions, mask and step targets stay too."""
+    transform, windows = example.build(), 8
+    applies(isinstance(transform, RandomTransform), "it is not random")
+    applies(transform.output_length(example.samples, example.fs) == example.samples, "it changes the length")
+    rng = np.random.default_rng(0)
+    batch = replace(
+        toy_batch(windows, example.leads, example.samples, fs=example.fs, torch=False),
+        mask=rng.random((windows, example.samples)) < 0.5,
+        step_targets=rng.integers(0, 2, (windows, 2, example.samples)).astype(np.float32),
+        annotations={"r": np.sort(rng.integers(0, example.samples, (windows, 3)))},
+    )
+    for seed in range(4):
+        out = transform(batch, generator=seed)
+        for row in (row for row in range(windows) if np.array_equal(out.signal[row], batch.signal[row])):
+            pairs = {
+                "positions": (out.annotations["r"][row, :3], batch.annotations["r"][row]),
+                "mask": (out.mask[row], batch.mask[row]),
+                "step targets": (out.step_targets[row], batch.step_targets[row]),
+            }
+            moved = [] if transform.targets_only else [k for k, (now, then) in pairs.items() if not np.array_equal(now, then)]
+            require(
+                not moved, f"window {row} is as before, and its {', '.join(moved)} moved; respect the windows that are not hit"
+            )
+
+
+@check("transforms")
+def the_label_is_mixed_as_the_signal_is(example: Example) -> None:
+    """Of a mixture of constant signals, the mean level is that of the labels' weights."""
+    transform, windows = example.build(), 8
+    applies(isinstance(transform, MixingTransform), "it mixes no windows")
+    level = np.arange(1.0, windows + 1)
+    batch = replace(
+        toy_batch(windows, example.leads, example.samples, fs=example.fs, torch=False),
+        signal=np.tile(level[:, None, None], (1, example.leads, example.samples)).astype(np.float64),
+        targets=np.eye(windows),
+    )
+    for seed in range(4):
+        out = transform(batch, generator=seed)
+        share = (out.signal.mean(axis=(1, 2)), out.targets @ level)
+        worst = int(np.abs(share[0] - share[1]).argmax())
+        require(
+            np.allclose(*share, atol=1e-4),
+            f"window {worst} has the level {share[0][worst]:.3f} and its label says {share[1][worst]:.3f}; "
+            "weigh a label by the share of the own signal that is left",
+        )
 
 
 @check("transforms")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ecg_core.config.configurable import Configurable
-from ecg_core.contracts.arrays import namespace
+from ecg_core.contracts.arrays import asarray_like, namespace
+from ecg_core.contracts.mixing import MixingTransform
 from ecg_core.contracts.transform import RandomTransform, Transform
 from ecg_kit_toys.table import EVERYTHING, broken, healthy
 
@@ -99,6 +100,50 @@ class Tail(Transform):
 
     def apply(self, x, *, fs, **drawn):
         return namespace(x).astype(x[..., self._start(x.shape[-1], fs) :], x.dtype, copy=True)
+
+
+@healthy("transforms")
+class Halves(MixingTransform):
+    """Take the end of another window.
+
+    Args:
+        n_classes: Classes of class numbers.
+        p: Probability.
+    """
+
+    def __init__(self, *, n_classes: int | None = None, p: float = 0.5) -> None:
+        if not 0 <= p <= 1:
+            raise ValueError("p must be a probability")
+        self.n_classes, self.p = n_classes, p
+
+    @classmethod
+    def conformance_params(cls):
+        return {"leads": 2, "samples": 200, "refused": [{"p": -1.0}]}
+
+    def draw(self, shape, generator):
+        return {"kept": generator.uniform(0.1, 0.9)}
+
+    def share(self, samples, **drawn):
+        return asarray_like(np.arange(samples) / samples, drawn["kept"])[None] < drawn["kept"][:, None]
+
+
+@breaks("the_label_is_mixed_as_the_signal_is", "weigh a label by the share of the own signal")
+class Inverted(Halves):
+    __doc__ = Halves.__doc__
+
+    def _mixed_targets(self, targets, share, partner):
+        return super()._mixed_targets(targets, ~share, partner)
+
+
+@breaks(
+    "windows_that_are_not_hit_keep_their_facts", "is as before, and its positions moved",
+    "annotations_move_with_the_signal", "masks_move_with_the_annotations",
+)  # fmt: skip
+class Slides(Noise):
+    __doc__ = Noise.__doc__
+
+    def _moved_positions(self, positions, fs, samples, drawn):
+        return positions + 7
 
 
 @breaks("derives_from_transform", "does not derive from ecg_core.Transform", EVERYTHING)

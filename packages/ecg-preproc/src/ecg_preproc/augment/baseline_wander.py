@@ -43,6 +43,8 @@ class BaselineWander(RandomTransform):
     """
 
     needs_fs = True
+    neutral = {"amplitude": 0.0}
+    magnitude = {"amplitude": 0.0}
 
     def __init__(
         self,

@@ -12,12 +12,15 @@ __all__ = ["LeadDropout"]
 
 
 class LeadDropout(RandomTransform):
-    """Set whole leads to zero, each independently; one lead always stays.
+    """Set whole leads to zero, each independently; at least one lead falls, where there are two, and one always stays.
 
     Args:
         rate: Probability that a lead of a changed window is dropped.
         p: Probability that a window is changed.
     """
+
+    neutral = {"kept": True}
+    magnitude = {"rate": 0.0}
 
     def __init__(self, *, rate: float = 0.2, p: float = 0.5) -> None:
         if not 0 <= rate <= 1:
@@ -33,8 +36,9 @@ class LeadDropout(RandomTransform):
     def draw(self, shape: tuple[int, ...], generator: Draws) -> dict[str, Any]:
         chance = generator.uniform(size=(shape[1],))
         xp = namespace(chance)
-        # The lead with the largest number stays whatever the rate.
-        return {"kept": (chance >= self.rate) | (chance == xp.max(chance, axis=1, keepdims=True))}
+        # The lead with the largest number stays whatever the rate, and that with the smallest falls at any rate but 0.
+        last, first = chance == xp.max(chance, axis=1, keepdims=True), chance == xp.min(chance, axis=1, keepdims=True)
+        return {"kept": ((chance >= self.rate) & ~(first & (self.rate > 0))) | last}
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
         xp = namespace(x)

@@ -19,6 +19,7 @@ __all__ = ["Contents", "holds_words", "load", "shape_of"]
 
 _MOST_BYTES = 4 << 30  # of one array
 _MOST_RATIO = 100  # of a compressed file; ECGs shrink to a third
+_SUSPICIOUS = 1 << 26  # bytes; a smaller table may be flat, and shrink to nothing
 _TIME = frozenset({"time", "t", "seconds", "time_s", "time (s)"})
 
 
@@ -129,6 +130,7 @@ def _archive(file: str) -> Contents:
 def _table(file: str, suffix: str) -> Contents:
     if suffix == ".parquet":
         need_pyarrow()
+        _check_parquet(file)
         frame = _frame(lambda: pd.read_parquet(file))
     elif not os.path.getsize(file):
         raise DataError("the file is empty; restore it")
@@ -149,7 +151,18 @@ def _table(file: str, suffix: str) -> Contents:
     return Contents(signal.shape, signal.to_numpy(), canonical_leads(names) if names else None, fs, table=True)
 
 
-def _frame(act: Any) -> pd.DataFrame:
+def _check_parquet(file: str) -> None:
+    from pyarrow.parquet import read_metadata
+
+    metadata = _frame(lambda: read_metadata(file))
+    size, stored = 8 * metadata.num_rows * metadata.num_columns, os.path.getsize(file)
+    if size > _MOST_BYTES or (size > _SUSPICIOUS and size > _MOST_RATIO * stored):
+        raise DataError(
+            f"the table would become {size:,} bytes out of {stored:,}; no recording shrinks like that, refused for safety"
+        )
+
+
+def _frame(act: Any) -> Any:
     try:
         return act()
     except (ValueError, OSError, TypeError) as error:

@@ -1,15 +1,15 @@
-"""BaselineRemove: estimate the baseline by two moving averages, one after the other, and subtract it."""
+"""BaselineRemove: estimate the baseline by smoothing twice, and subtract it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from ecg_core.contracts.arrays import asarray_like, namespace
+from ecg_core.contracts.spectral import filtered
 from ecg_core.contracts.transform import Transform
-from ecg_preproc.transforms.spectral import mirrored
+from ecg_preproc.transforms.median import odd_length, running_median
 
 __all__ = ["BaselineRemove"]
 
@@ -21,7 +21,9 @@ class BaselineRemove(Transform):
     linear, and an order of magnitude faster.
 
     Args:
-        windows: Lengths of the moving averages, in seconds.
+        windows: Lengths of the moving windows, one after the other, in seconds.
+        method: ``"average"``: moving averages, a linear filter. ``"median"``: moving medians, which keep the feet of steep
+            waves where they are.
 
     Shape:
         ``(..., leads, samples)``, unchanged.
@@ -29,43 +31,36 @@ class BaselineRemove(Transform):
 
     needs_fs = True
 
-    def __init__(self, *, windows: Sequence[float] = (0.2, 0.6)) -> None:
-        if not windows or min(windows) <= 0:
+    def __init__(self, *, windows: Sequence[float] = (0.2, 0.6), method: Literal["average", "median"] = "average") -> None:
+        if not windows or not min(windows) > 0:
             raise ValueError(f"windows must be positive lengths in seconds, got {tuple(windows)!r}")
+        if method not in ("average", "median"):
+            raise ValueError(f"method must be average or median, got {method!r}")
         self.windows = tuple(windows)
+        self.method = method
 
     @classmethod
     def conformance_params(cls) -> dict[str, Any]:
         """What the contract kit may rely on."""
-        return {"refused": [{"windows": ()}, {"windows": (0.2, -0.6)}]}
+        return {"refused": [{"windows": ()}, {"windows": (0.2, -0.6)}, {"method": "mean"}]}
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        if self.method == "average":
+            return filtered(x, [self], fs=fs)
         baseline = x
         for seconds in self.windows:
-            baseline = _moving_average(baseline, _odd_length(seconds, fs))
+            baseline = running_median(baseline, odd_length(seconds, fs))
         return x - baseline
 
-    def frequency_response(self, frequencies: np.ndarray, fs: float) -> np.ndarray:
+    def frequency_response(self, frequencies: np.ndarray, fs: float) -> np.ndarray | None:
+        if self.method == "median":
+            return None
         smooth = np.ones_like(frequencies, dtype=np.float64)
         for seconds in self.windows:
-            n, phase = _odd_length(seconds, fs), np.pi * frequencies / fs
+            n, phase = odd_length(seconds, fs), np.pi * np.asarray(frequencies) / fs
             with np.errstate(invalid="ignore", divide="ignore"):
                 smooth *= np.where(np.isclose(np.sin(phase), 0), 1.0, np.sin(n * phase) / (n * np.sin(phase)))
         return 1 - smooth
 
-
-def _odd_length(seconds: float, fs: float) -> int:
-    return max(1, 2 * (round(seconds * fs) // 2) + (1 if round(seconds * fs) % 2 else -1))
-
-
-def _moving_average(x: Any, length: int) -> Any:
-    """Centred mean over an odd number of samples; past the ends the signal is its mirror image.
-
-    By differences of a running sum in float64, so the cost does not grow with the length.
-    """
-    xp = namespace(x)
-    n, half = x.shape[-1], length // 2
-    index = mirrored(np.arange(-half, n + half), n)
-    padded = xp.astype(xp.take(x, asarray_like(index, x, dtype=xp.int64), axis=-1), xp.float64)
-    total = xp.cumulative_sum(padded, axis=-1, include_initial=True)
-    return xp.astype((total[..., length:] - total[..., :-length]) / length, x.dtype)
+    def reach(self, fs: float) -> float:
+        return sum(odd_length(seconds, fs) // 2 for seconds in self.windows) / fs

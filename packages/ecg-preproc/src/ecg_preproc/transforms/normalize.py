@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
-from ecg_core.contracts.arrays import namespace
+import numpy as np
+
+from ecg_core.config.configurable import Variant
+from ecg_core.contracts.arrays import as_float, asarray_like, namespace
 from ecg_core.contracts.transform import Transform
 
-__all__ = ["Normalize"]
+__all__ = ["Normalize", "min_max_normalize", "naive_normalize", "z_score_normalize"]
 
 
 class Normalize(Transform):
@@ -63,4 +67,49 @@ class Normalize(Transform):
         # Divided by its height first: the squares of very large and very small signals stay inside the number type.
         centred = (x - mean) / height
         power = xp.mean(centred * centred, axis=axes, keepdims=True)
-        return centred / xp.sqrt(xp.where(flat, xp.ones_like(power), power)) * self.std + self.mean
+        out = centred * (self.std / xp.sqrt(xp.where(flat, xp.ones_like(power), power)))
+        return out + self.mean if self.mean else out
+
+    def reach(self, fs: float) -> float | None:
+        return 0.0 if self.method == "naive" else None
+
+    def fitted(self, blocks: Iterable[Any]) -> Transform | None:
+        if self.method == "naive":
+            return self
+        count, mean, spread = 0, np.zeros(()), np.zeros(())
+        low, high = np.full((), np.inf), np.full((), -np.inf)
+        axes: Any = -1 if self.per_lead else (-2, -1)
+        for given in blocks:
+            block = np.asarray(as_float(given), dtype=np.float64)
+            n = block.shape[-1] if self.per_lead else block.size
+            own = block.mean(axis=axes, keepdims=True)
+            # Means and sums of squares of two parts, put together (Chan, Golub and LeVeque 1983): no digits are lost.
+            spread = spread + ((block - own) ** 2).sum(axis=axes, keepdims=True) + (own - mean) ** 2 * count * n / (count + n)
+            mean, count = mean + (own - mean) * n / (count + n), count + n
+            low = np.minimum(low, block.min(axis=axes, keepdims=True))
+            high = np.maximum(high, block.max(axis=axes, keepdims=True))
+        flat = low == high
+        if self.method == "min-max":
+            return _Affine(centre=low, scale=1 / np.where(flat, 1.0, high - low), offset=0.0)
+        deviation = np.where(flat, 1.0, np.sqrt(np.where(flat, 1.0, spread / max(count, 1))))
+        return _Affine(centre=np.where(flat, low, mean), scale=self.std / deviation, offset=self.mean)
+
+
+class _Affine(Transform):
+    """``(x - centre) * scale + offset`` with what was learned from a whole recording, by lead or for all."""
+
+    def __init__(self, *, centre: np.ndarray, scale: np.ndarray, offset: float) -> None:
+        self.centre = centre
+        self.scale = scale
+        self.offset = offset
+
+    def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        return (x - asarray_like(self.centre, x)) * asarray_like(self.scale, x) + self.offset
+
+    def reach(self, fs: float) -> float:
+        return 0.0
+
+
+z_score_normalize = Variant(Normalize, {"method": "z-score"})
+min_max_normalize = Variant(Normalize, {"method": "min-max"})
+naive_normalize = Variant(Normalize, {"method": "naive"})

@@ -8,18 +8,17 @@ frequencies is faded out: a hard cut would ring for seconds from the ends of the
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from ecg_core.contracts.arrays import asarray_like, namespace
+from ecg_core.contracts.spectral import exact_ratio, filtered
 from ecg_core.contracts.transform import Transform
-from ecg_preproc.transforms.spectral import extended, fast_length
 
 __all__ = ["Resample"]
 
-_SECONDS = 2.0  # of extension; the sinc kernel behind a spectral cut has decayed by then
+_PERIODS = 15  # of the width over which the gain falls, after which the kernel has decayed to 1e-6
 _TAPER = 0.9  # the gain falls from one to zero between this share of the lower Nyquist frequency and the frequency itself
 
 
@@ -49,7 +48,7 @@ class Resample(Transform):
         return self.fs
 
     def output_length(self, n_samples: int, fs: float) -> int:
-        ratio = self._ratio(fs)
+        ratio = exact_ratio(self.fs, fs)
         return -(-n_samples * ratio.numerator // ratio.denominator)
 
     def move(self, positions: Any, *, fs: float, samples: int, **drawn: Any) -> Any:
@@ -63,25 +62,17 @@ class Resample(Transform):
         return xp.take(mask, asarray_like(nearest, mask, dtype=xp.int64), axis=-1)
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
-        xp = namespace(x)
-        ratio = self._ratio(fs)
-        if ratio == 1:
-            return xp.astype(x, x.dtype, copy=True)
-        n, wanted = x.shape[-1], self.output_length(x.shape[-1], fs)
-        length = fast_length(n + max(1, round(_SECONDS * fs)), multiple=ratio.denominator)
-        new_length = length * ratio.numerator // ratio.denominator
-        spectrum = xp.fft.rfft(extended(x, length), axis=-1)
-        kept = min(length, new_length) // 2 + 1
-        gain = float(ratio) * _taper(np.fft.rfftfreq(length, 1 / fs)[:kept] / (min(fs, self.fs) / 2))
-        spectrum = spectrum[..., :kept] * asarray_like(gain, x)
-        # irfft pads the spectrum with zeros where the new rate is higher.
-        return xp.fft.irfft(spectrum, n=new_length, axis=-1)[..., :wanted]
+        if fs == self.fs:
+            return namespace(x).astype(x, x.dtype, copy=True)
+        return filtered(x, [self], fs=fs)
 
-    def _ratio(self, fs: float) -> Fraction:
-        ratio = Fraction(self.fs).limit_denominator(10_000) / Fraction(fs).limit_denominator(10_000)
-        if ratio.denominator > 100_000 or ratio.numerator > 100_000:
-            raise ValueError(f"cannot resample {fs} Hz to {self.fs} Hz exactly; round the sampling frequencies to 0.01 Hz")
-        return ratio
+    def frequency_response(self, frequencies: np.ndarray, fs: float) -> np.ndarray:
+        if fs == self.fs:
+            return np.ones_like(frequencies, dtype=np.float64)
+        return _taper(frequencies / (min(fs, self.fs) / 2))
+
+    def reach(self, fs: float) -> float:
+        return 0.0 if fs == self.fs else _PERIODS / ((1 - _TAPER) * min(fs, self.fs) / 2)
 
 
 def _taper(frequency: np.ndarray) -> np.ndarray:

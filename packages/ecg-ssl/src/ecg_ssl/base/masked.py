@@ -61,7 +61,7 @@ class BaseMaskedAutoencoder(SSLMethod):
         self.backbone = backbone
         self.mask_ratio = mask_ratio
         self.normalise_patches = normalise_patches
-        self.crop = None if crop_seconds is None else Compose([{"name": "crop", "seconds": crop_seconds}])
+        self.crop = None if crop_seconds is None else Compose([{"name": "random_crop", "seconds": crop_seconds}])
 
     @abstractmethod
     def decode(self, latent: Tensor, masking: Masking) -> Tensor:

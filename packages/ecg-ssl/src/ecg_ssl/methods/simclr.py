@@ -57,7 +57,7 @@ class SimCLR(BaseContrastiveLearner):
         hidden: int | None = None,
         temperature: float = 0.1,
     ) -> None:
-        crop = [] if crop_seconds is None else [{"name": "crop", "seconds": crop_seconds}]
+        crop = [] if crop_seconds is None else [{"name": "random_crop", "seconds": crop_seconds}]
         projector = ProjectionHead(backbone.out_channels, hidden=hidden or backbone.out_channels, width=width)
         super().__init__(backbone, augment=[*crop, *augment], projector=projector)
         self.temperature = temperature

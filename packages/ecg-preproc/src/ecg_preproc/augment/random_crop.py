@@ -1,19 +1,18 @@
-"""Crop: a shorter window from a random place."""
+"""RandomCrop: a shorter window from a random place."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from ecg_core.contracts.arrays import asarray_like, namespace
+from ecg_core.contracts.arrays import namespace
 from ecg_core.contracts.draws import Draws
 from ecg_core.contracts.transform import RandomTransform
+from ecg_preproc.augment.stretches import stretches
 
-__all__ = ["Crop"]
+__all__ = ["RandomCrop"]
 
 
-class Crop(RandomTransform):
+class RandomCrop(RandomTransform):
     """Cut a stretch of fixed length from a random place of each window; positions in time move along.
 
     Args:
@@ -52,11 +51,8 @@ class Crop(RandomTransform):
         return self.apply(mask[:, None, :], fs=fs, **drawn)[:, 0, :]
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
-        xp = namespace(x)
         length = self.output_length(x.shape[-1], fs)
-        start = _start(drawn["place"], x.shape[-1], length)
-        index = start[:, None, None] + asarray_like(np.arange(length), x, dtype=xp.int64)
-        return xp.take_along_axis(x, xp.broadcast_to(index, (*x.shape[:-1], length)), axis=-1)
+        return stretches(x, _start(drawn["place"], x.shape[-1], length), length)
 
 
 def _start(place: Any, samples: int, length: int) -> Any:

@@ -8,9 +8,9 @@ import pytest
 from ecg_core.data.batch import Batch
 from ecg_core.data.record import Record
 from ecg_preproc.augment.baseline_wander import BaselineWander, add_drift
-from ecg_preproc.augment.crop import Crop
 from ecg_preproc.augment.gaussian_noise import GaussianNoise
 from ecg_preproc.augment.lead_dropout import LeadDropout
+from ecg_preproc.augment.random_crop import RandomCrop
 from ecg_preproc.augment.random_masking import RandomMasking
 
 MANY = 4000
@@ -103,8 +103,10 @@ def test_leads_are_dropped_at_the_given_rate_and_never_all(rate, leads):
     dropped = (out == 0).all(axis=2)
     assert ((out == 0).any(axis=2) == dropped).all()  # a lead falls off as a whole
     assert dropped.sum(axis=1).max() < leads
-    # all would fall with probability rate^leads; then one is kept
-    expected = rate - rate**leads / leads
+    # all would fall with probability rate^leads, and none with (1 - rate)^leads; then one is kept, or falls
+    expected = rate - rate**leads / leads + (rate > 0) * (leads > 1) * (1 - rate) ** leads / leads
+    if leads == 1:
+        expected = 0.0
     assert abs(dropped.mean() - expected) <= 5 * np.sqrt(0.25 / (MANY * leads))
 
 
@@ -141,14 +143,14 @@ def test_each_window_has_a_level_of_its_own_in_the_range():
 
 def test_a_crop_is_a_contiguous_slice_of_every_lead():
     x = np.arange(50 * 2 * 300).reshape(50, 2, 300).astype(np.float64)
-    out = Crop(seconds=0.5)(x, fs=200, generator=0)
+    out = RandomCrop(seconds=0.5)(x, fs=200, generator=0)
     starts = (out[:, 0, 0] - x[:, 0, 0]).astype(int)
     for window, before, start in zip(out, x, starts, strict=True):
         assert np.array_equal(window, before[:, start : start + 100])
 
 
 def test_every_start_is_equally_likely_the_first_and_last_included():
-    out = Crop(seconds=0.9)(np.tile(np.arange(100.0), (22_000, 1, 1)), fs=100, generator=0)
+    out = RandomCrop(seconds=0.9)(np.tile(np.arange(100.0), (22_000, 1, 1)), fs=100, generator=0)
     counts = np.bincount(out[:, 0, 0].astype(int), minlength=11)
     assert len(counts) == 11
     assert ((counts - 2000) ** 2 / 2000).sum() < 29.6  # 99.9 % of chi-squared with 10 degrees of freedom
@@ -159,19 +161,19 @@ def test_annotations_and_masks_move_with_the_crop():
     signal = np.zeros((1, 1000), np.float32)
     signal[0, peaks] = 1
     for i in range(20):
-        out = Crop(seconds=2)(Record(signal, 100, ("I",), f"r{i}", annotations={"r_peaks": peaks}), generator=5)
+        out = RandomCrop(seconds=2)(Record(signal, 100, ("I",), f"r{i}", annotations={"r_peaks": peaks}), generator=5)
         assert np.flatnonzero(out.signal[0]).tolist() == out.annotations["r_peaks"].tolist()
         assert len(out.annotations["r_peaks"]) == 4
     batch = Batch(np.tile(signal, (8, 1, 1)), 100, ("I",), mask=np.tile(signal > 0, (8, 1)))
-    out = Crop(seconds=2)(batch)
+    out = RandomCrop(seconds=2)(batch)
     assert np.array_equal(out.mask, out.signal[:, 0] > 0)
 
 
 def test_the_whole_window_is_its_own_crop_and_more_is_one_clear_error():
     x = np.random.default_rng(0).normal(size=(2, 1, 100))
-    assert np.array_equal(Crop(seconds=1.0)(x, fs=100, generator=0), x)
+    assert np.array_equal(RandomCrop(seconds=1.0)(x, fs=100, generator=0), x)
     with pytest.raises(ValueError, match="cannot crop 2 s out of 1 s; crop less or use longer windows"):
-        Crop(seconds=2)(x, fs=100)
+        RandomCrop(seconds=2)(x, fs=100)
 
 
 # ---------------------------------------------------------------------------------------------- all of them
@@ -181,7 +183,7 @@ ALL = [
     RandomMasking(p=0.5),
     LeadDropout(rate=0.5, p=0.5),
     GaussianNoise(p=0.5),
-    Crop(seconds=0.5),
+    RandomCrop(seconds=0.5),
 ]
 
 
@@ -214,8 +216,7 @@ def test_torch_types_are_kept_and_follow_numpys_draws(augmentation, dtype):
 def test_half_of_the_windows_are_changed_at_p_one_half(augmentation):
     x = np.random.default_rng(0).normal(size=(1, 3, 100)).repeat(2000, axis=0)
     changed = (augmentation(x, fs=100, generator=0) != x).any(axis=(1, 2)).mean()
-    inactive = 0.125 if isinstance(augmentation, LeadDropout) else 0.0  # three leads all stay with probability 1/8
-    assert abs(changed - 0.5 * (1 - inactive)) < 0.06
+    assert abs(changed - 0.5) < 0.06
 
 
 @pytest.mark.parametrize(
@@ -230,8 +231,8 @@ def test_half_of_the_windows_are_changed_at_p_one_half(augmentation):
         (lambda: BaselineWander(frequency=(1,)), r"frequency must be \(low, high\)"),
         (lambda: BaselineWander(waves=0), "waves must be at least 1, got 0"),
         (lambda: LeadDropout(rate=-0.1), "rate must be a probability between 0 and 1, got -0.1"),
-        (lambda: Crop(seconds=0), "seconds must be positive, got 0"),
-        (lambda: Crop(seconds=float("nan")), "seconds must be positive, got nan"),
+        (lambda: RandomCrop(seconds=0), "seconds must be positive, got 0"),
+        (lambda: RandomCrop(seconds=float("nan")), "seconds must be positive, got nan"),
     ],
 )
 def test_a_wrong_argument_is_one_clear_error(make, said):

@@ -1,0 +1,51 @@
+"""Soft targets: class numbers as shares of classes, and the blend of what two windows hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ecg_core.contracts.arrays import as_float, asarray_like, namespace
+
+__all__ = ["blended", "soft_steps", "soft_targets"]
+
+
+def soft_targets(targets: Any, n_classes: int | None, *, who: str) -> Any:
+    """``(batch,)`` class numbers as shares ``(batch, classes)``; what is shares already comes back as floating point.
+
+    Args:
+        targets: The targets of whole windows.
+        n_classes: How many classes class numbers count.
+        who: The transform that asks, for the error.
+
+    Raises:
+        ValueError: Class numbers, and no ``n_classes``.
+    """
+    return as_float(targets) if targets.ndim > 1 else _one_hot(targets[:, None], n_classes, who)
+
+
+def soft_steps(step_targets: Any, n_classes: int | None, *, who: str) -> Any:
+    """``(batch, samples)`` class numbers as shares ``(batch, classes, samples)``; arguments as :func:`soft_targets`."""
+    return as_float(step_targets) if step_targets.ndim > 2 else _one_hot(step_targets[:, None, :], n_classes, who)
+
+
+def blended(own: Any, other: Any, share: Any) -> Any:
+    """What belongs to two windows as one: chosen where ``share`` is boolean (true: own), weighted where it is a number.
+
+    Where the share is 1 the own value stands bit for bit, whatever the other is.
+    """
+    xp = namespace(own)
+    if share.dtype == xp.bool:
+        return xp.where(share, own, other)
+    share = xp.astype(share, own.dtype)
+    return xp.where(share >= 1, own, share * own + (1 - share) * other)
+
+
+def _one_hot(column: Any, n_classes: int | None, who: str) -> Any:
+    """``(batch, 1, …)`` class numbers as ``(batch, classes, …)`` float32."""
+    if n_classes is None:
+        raise ValueError(f"{who} makes soft targets of class numbers: give it n_classes=…")
+    xp = namespace(column)
+    numbers = xp.reshape(asarray_like(np.arange(n_classes), column), (1, n_classes, *[1] * (column.ndim - 2)))
+    return xp.astype(column == numbers, xp.float32)

@@ -1,0 +1,60 @@
+"""Bandstop: a random band of frequencies is missing (Cheng et al. 2020, arXiv 2007.04871)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ecg_core.contracts.arrays import asarray_like, namespace
+from ecg_core.contracts.draws import Draws
+from ecg_core.contracts.spectral import extended, fast_length
+from ecg_core.contracts.transform import RandomTransform, probability
+from ecg_preproc.augment.interval import interval
+
+__all__ = ["Bandstop"]
+
+_SECONDS = 2.0  # of extension beyond the ends
+
+
+class Bandstop(RandomTransform):
+    """Remove a band of random width from a random place of the spectrum, in all leads; zero phase.
+
+    The gain is 0 inside the band and rises to 1 over a quarter of its width on either side, so that the filter does not ring
+    through the window.
+
+    Args:
+        frequency: Range of the band's centre, Hz.
+        width: Range of its width, Hz.
+        p: Probability that a window is changed.
+    """
+
+    needs_fs = True
+    magnitude = {"width": 0.0}
+
+    def __init__(
+        self, *, frequency: tuple[float, float] = (1.0, 40.0), width: tuple[float, float] = (1.0, 8.0), p: float = 0.5
+    ) -> None:
+        self.frequency = interval("frequency", frequency)
+        self.width = interval("width", width)
+        self.p = probability(p)
+
+    @classmethod
+    def conformance_params(cls) -> dict[str, Any]:
+        """What the contract kit may rely on."""
+        return {"refused": [{"frequency": (40.0, 1.0)}, {"width": (-1.0, 1.0)}, {"p": 1.5}]}
+
+    def draw(self, shape: tuple[int, ...], generator: Draws) -> dict[str, Any]:
+        return {"centre": generator.uniform(*self.frequency), "width": generator.uniform(*self.width)}
+
+    def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        xp = namespace(x)
+        n = x.shape[-1]
+        length = fast_length(n + max(1, round(_SECONDS * fs)))
+        frequencies = asarray_like(np.fft.rfftfreq(length, 1 / fs)[None], drawn["centre"])
+        width = drawn["width"][:, None]
+        beyond = (xp.abs(frequencies - drawn["centre"][:, None]) - width / 2) / xp.clip(width / 4, 1e-6, None)
+        rise = xp.clip(beyond, 0.0, 1.0)
+        gain = xp.astype(rise * rise * (3 - 2 * rise), x.dtype)
+        spectrum = xp.fft.rfft(extended(x, length), axis=-1)
+        return xp.fft.irfft(spectrum * gain[:, None, :], n=length, axis=-1)[..., :n]

@@ -1,0 +1,60 @@
+"""Stretches: from every window the samples that begin at a place of its own, as whole runs of memory and not one by one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ecg_core.contracts.arrays import asarray_like, namespace
+
+__all__ = ["gathered", "hidden", "runs", "stretches"]
+
+
+def runs(x: Any, length: int) -> Any:
+    """A view of ``(..., samples)`` as all its runs, ``(..., samples - length + 1, length)``; nothing is copied."""
+    if isinstance(x, np.ndarray):
+        return np.lib.stride_tricks.sliding_window_view(x, length, axis=-1)
+    return x.unfold(-1, length, 1)
+
+
+def stretches(x: Any, start: Any, length: int) -> Any:
+    """``(windows, leads, length)``: of each window of ``x`` the samples from ``start`` on.
+
+    Args:
+        x: ``(windows, leads, samples)``.
+        start: ``(windows,)`` int64, between 0 and ``samples - length``.
+        length: Samples.
+    """
+    xp = namespace(x)
+    if getattr(x, "requires_grad", False):  # the gradient of the view would be as large as all runs together
+        return gathered(x, start[:, None] + asarray_like(np.arange(length), x, dtype=xp.int64))
+    return runs(x, length)[asarray_like(np.arange(x.shape[0]), x, dtype=xp.int64), :, start]
+
+
+def gathered(x: Any, index: Any) -> Any:
+    """``(windows, leads, points)``: the samples of every lead at ``(windows, points)`` int64 positions.
+
+    The array API's ``take_along_axis`` writes the index out for every lead when ``x`` is a tensor, five times as slow.
+    """
+    shape = (*x.shape[:-1], index.shape[-1])
+    if isinstance(x, np.ndarray):
+        return np.take_along_axis(x, np.broadcast_to(index[:, None, :], shape), axis=-1)
+    return x.gather(-1, index[:, None, :].expand(shape))
+
+
+def hidden(start: Any, width: Any, samples: int) -> Any:
+    """``(..., samples)`` booleans: true inside any of the stretches.
+
+    Args:
+        start: ``(..., stretches)`` first sample.
+        width: ``(..., stretches)`` samples; 0 hides nothing.
+        samples: Length of the window.
+    """
+    xp = namespace(start)
+    position = asarray_like(np.arange(samples), start)
+    out = xp.zeros((*start.shape[:-1], samples), dtype=xp.bool, device=start.device)
+    for i in range(start.shape[-1]):
+        begin = start[..., i : i + 1]
+        out = out | ((position >= begin) & (position < begin + width[..., i : i + 1]))
+    return out

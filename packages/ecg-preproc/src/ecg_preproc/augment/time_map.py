@@ -1,0 +1,71 @@
+"""TimeMap: what the transforms that bend the time axis share: signal, positions and masks follow one map.
+
+A sample between two others is read from the straight line through them. That attenuates a tone of frequency f by at most
+cos(pi f / fs): 3 % at 40 Hz and 500 Hz, 0.8 % at 20 Hz; a band-limited kernel costs ten times as much.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+
+from ecg_core.contracts.arrays import asarray_like, namespace
+from ecg_core.contracts.transform import RandomTransform
+from ecg_preproc.augment.stretches import gathered
+
+__all__ = ["TimeMap", "read_at"]
+
+
+def read_at(x: Any, at: Any) -> Any:
+    """``(windows, leads, samples)`` read at ``(windows, points)`` positions in samples, linearly.
+
+    Where a position is whole, the (finite) sample there comes out bit for bit. The outermost samples reach half a sample
+    further; beyond that there is 0.
+    """
+    xp = namespace(x)
+    last = x.shape[-1] - 1
+    floor = xp.floor(at)
+    left = xp.clip(xp.astype(floor, xp.int64), -1, last)
+    before, after = gathered(x, xp.clip(left, 0, None)), gathered(x, xp.clip(left + 1, None, last))
+    inside = xp.astype(_inside(at, last), x.dtype)
+    later = xp.astype(at - floor, x.dtype) * inside
+    # Weights instead of a choice at the end: it would cost a quarter of the whole.
+    return before * (inside - later)[:, None, :] + after * later[:, None, :]
+
+
+def _inside(at: Any, last: int) -> Any:
+    return (at >= -0.5) & (at <= last + 0.5)
+
+
+class TimeMap(RandomTransform):
+    """A random transform that reads every output sample at another time of the input; the length stays."""
+
+    @abstractmethod
+    def source(self, at: Any, *, samples: int, **drawn: Any) -> Any:
+        """``(windows, points)`` float64: the input position that stands at the output positions ``at`` (one row or more)."""
+
+    @abstractmethod
+    def destination(self, at: Any, *, samples: int, **drawn: Any) -> Any:
+        """The inverse of :meth:`source`."""
+
+    def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        return read_at(x, self._everywhere(x, drawn))
+
+    def move(self, positions: Any, *, fs: float, samples: int, **drawn: Any) -> Any:
+        xp = namespace(positions)
+        there = self.destination(xp.astype(positions, xp.float64), samples=samples, **drawn)
+        return xp.astype(xp.round(there), xp.int64)
+
+    def move_mask(self, mask: Any, *, fs: float, **drawn: Any) -> Any:
+        xp = namespace(mask)
+        at, last = self._everywhere(mask, drawn), mask.shape[-1] - 1
+        nearest = xp.clip(xp.astype(xp.round(at), xp.int64), 0, last)
+        out = xp.take_along_axis(mask, nearest, axis=-1)
+        return xp.where(_inside(at, last), out, xp.zeros_like(out))
+
+    def _everywhere(self, x: Any, drawn: dict[str, Any]) -> Any:
+        samples = int(x.shape[-1])
+        grid = asarray_like(np.arange(samples)[None], x, dtype=namespace(x).float64)
+        return self.source(grid, samples=samples, **drawn)
