@@ -41,11 +41,15 @@ class Found(NamedTuple):
 
 
 def headers_below(root: Path) -> Iterator[str]:
-    """Paths of all headers below ``root``, relative and with forward slashes. Links to folders are not followed."""
-    for folder, _, files in os.walk(root):
+    """Paths of all headers below ``root``, relative and with forward slashes. Links to folders are not followed.
+
+    The order is the same on every system, so that a look at the first few says the same everywhere.
+    """
+    for folder, folders, files in os.walk(root):
+        folders.sort()
         relative = os.path.relpath(folder, root).replace(os.sep, "/")
         prefix = "" if relative == "." else relative + "/"
-        yield from (prefix + name for name in files if name.endswith(".hea"))
+        yield from (prefix + name for name in sorted(files) if name.endswith(".hea"))
 
 
 def find_records(root: Path, headers: Iterable[str], *, beside: Sequence[str] = ()) -> tuple[list[Found], list[tuple[str, str]]]:
