@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from ecg_core.cli.output import console, tell
@@ -39,18 +40,21 @@ def show_store(store: Store) -> None:
     row("recordings", [part["record_id"].nunique() for part in parts])
     row("patients", [part["patient_id"].nunique() for part in parts])
     for target in store.targets[:_TARGETS]:
-        counts = [part.drop_duplicates("record_id")[target].explode().value_counts().to_dict() for part in parts]
-        names = sorted({name for count in counts for name in count}, key=lambda n: (-sum(c.get(n, 0) for c in counts), n))
+        rows = [part.drop_duplicates("record_id")[target].tolist() for part in parts]
+        counts = [Counter(name for labels in part for name in labels) for part in rows]
+        names = [name for name, _ in sum(counts, Counter[str]()).most_common()]
         for name in names[:_CLASSES]:
-            row(f"{target} {name}", [int(count.get(name, 0)) for count in counts])
+            row(f"{target} {name}", [count[name] for count in counts])
         if len(names) > _CLASSES:
             table.add_row(Text(f"{target}: {len(names) - _CLASSES} more classes", style="dim"))
     if len(store.targets) > _TARGETS:
         table.add_row(Text(f"more targets: {', '.join(store.targets[_TARGETS:])}", style="dim"))
     console.print(table)
     if "quality" in frame:
-        flags = frame.drop_duplicates("record_id")["quality"].explode().dropna().str.split(":").str[0].value_counts()
         # A recording may have a flag in several leads.
-        words = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in flags.items())
+        flags = Counter(
+            flag.split(":")[0] for flags_ in frame.drop_duplicates("record_id")["quality"].tolist() for flag in flags_
+        )
+        words = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in flags.most_common())
         if words:
             tell(f"quality flags (leads): {words}; column quality of {store.path / 'table.csv'}")
