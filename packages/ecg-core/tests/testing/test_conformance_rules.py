@@ -194,3 +194,18 @@ def test_the_module_prints_counts_or_json_and_ends_with_1_on_a_failure(ramp):
     assert done.returncode == 1
     (outcome,) = json.loads(done.stdout)
     assert outcome["failures"][0][0] == "schedulers:ramp::the_peak_is_reached"
+
+
+def test_what_needs_an_extra_that_is_not_installed_is_skipped_with_the_install_line(monkeypatch):
+    from ecg_core.discovery.index import get_index
+    from ecg_core.errors import MissingExtraError
+    from ecg_core.testing import kit
+    from ecg_core.testing.checks import NotApplicable
+
+    def reads(example):
+        raise MissingExtraError("reading EDF needs edfio: pip install 'ecg-preproc[edf]'")
+
+    monkeypatch.setattr(kit, "checks_of", lambda kind: {"reads": reads})
+    case = kit.Case(get_index().plugins["ecg-core"].components[0], "reads")
+    with pytest.raises(NotApplicable, match="reading EDF needs edfio: pip install"):
+        case.run()

@@ -14,7 +14,7 @@ import pytest
 from ecg_core.discovery.health import USABLE
 from ecg_core.discovery.index import Component, Plugin, get_index
 from ecg_core.discovery.names import distribution_key
-from ecg_core.errors import ConfigError, UnknownComponentError
+from ecg_core.errors import ConfigError, MissingExtraError, UnknownComponentError
 from ecg_core.testing.checks import CHECKED_KINDS, CheckFailed, NotApplicable, check, check_names, checks_of, sentence
 from ecg_core.testing.example import Example
 from ecg_core.testing.outcome import Outcome, run_conformance
@@ -62,6 +62,8 @@ class Case:
                 function(Example.of(self.subject))
         except NotApplicable:
             raise
+        except MissingExtraError as error:  # it is looked at where what it needs is installed
+            raise NotApplicable(str(error)) from None
         except CheckFailed as failure:
             raise CheckFailed(self._explained(function, str(failure))) from failure.__cause__
         except Exception as error:  # whatever a stranger's component raises
