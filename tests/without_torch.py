@@ -36,6 +36,7 @@ def main() -> None:
         _ecg("plugins", "list")
         _ecg("plugins", "new", "my-net", "--out", folder)
         if with_preproc:
+            _ecg("data", "info", "ptbxl")  # the catalogue is in the wheel
             _ecg("demo", wfdb, "--records", 24)
             _ecg("prep", wfdb, prepared, "--labels", wfdb / "labels.csv")
             _ecg("prep", prepared, "--verify")
@@ -69,13 +70,20 @@ def _refused(expected: str, *words: object) -> None:
 
 
 def _transforms_run() -> None:
+    import numpy as np
+
+    from ecg_core.data.leads import STANDARD_12
     from ecg_core.discovery.registries import TRANSFORMS
     from ecg_core.testing.toy import toy_signal
 
     x = toy_signal(2, 12, 1000, fs=500.0)
     for name in TRANSFORMS.names():
-        if name not in ("compose", "random_crop", "recorded_noise", "resample", "vcg_rotation"):  # these need arguments
-            assert TRANSFORMS.build(name)(x, fs=500.0).shape == x.shape
+        source = TRANSFORMS.get(name)
+        stated = getattr(source, "cls", source).conformance_params() if hasattr(source, "conformance_params") else {}
+        transform = TRANSFORMS.build({"name": name, **stated.get("arguments", {})})
+        out = transform(x, fs=500.0, leads=STANDARD_12)
+        assert np.isfinite(out).all(), name
+        assert out.shape[::2] == (2, transform.output_length(1000, 500.0)), name
 
 
 if __name__ == "__main__":
