@@ -137,7 +137,6 @@ def pairs(monkeypatch):
         return real(circle, steps, fs=fs)
 
     monkeypatch.setattr(spectral, "multiplied", counted)
-    monkeypatch.setattr("ecg_core.contracts.fusing.multiplied", counted)
     return seen
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ecg_core.contracts.spectral import blockwise, circle_length, extended, multiplied, output_length
+from ecg_core.contracts.spectral import output_length, through_circle
 from ecg_core.contracts.transform import RandomTransform, Transform, _moved
 
 __all__ = ["FusedRun", "fusible_length"]
@@ -46,21 +46,18 @@ class FusedRun(Transform):
         return leads
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
-        length, wanted = circle_length(self.filters, x.shape[-1], fs), output_length(self.filters, x.shape[-1], fs)
         groups = (self.filters,) if self.together else tuple((step,) for step in self.filters)
 
-        def act(block: Any) -> Any:
-            rate, circle = fs, extended(block, length)
-            for group in groups:
-                circle = multiplied(circle, group, fs=rate)
-                for step in group:
-                    rate = step.output_fs(rate)
-            block = circle[..., :wanted]
+        def followed(block: Any) -> Any:
+            rate = after
             for step in self.followers:
                 block, rate = step.apply(block, fs=rate), step.output_fs(rate)
             return block
 
-        return blockwise(x, act)
+        after = fs
+        for step in self.filters:
+            after = step.output_fs(after)
+        return through_circle(x, self.filters, groups, fs=fs, then=followed)
 
     def move(self, positions: Any, *, fs: float, samples: int, **drawn: Any) -> Any:
         for step in self.steps:
