@@ -39,7 +39,7 @@ class Ends:
     """How a signal goes on to a circle: a linear map from its ends, minus the first value, to the extension.
 
     Args:
-        tail: ``(memory, parts)`` what is looked at in the last samples.
+        tail: ``(parts, memory)`` what is looked at in the last samples.
         head: The same of the first samples.
         shapes: ``(2 · parts + 1, samples)`` what follows from the parts of the tail, those of the head, and the last value.
     """
@@ -51,7 +51,7 @@ class Ends:
     @property
     def memory(self) -> int:
         """Samples at either end that the prediction looks at."""
-        return int(self.tail.shape[0])
+        return int(self.tail.shape[-1])
 
     @property
     def extra(self) -> int:
@@ -68,7 +68,7 @@ class Ends:
 
     def follow(self, tail: Any, head: Any) -> Any:
         """The extension ``(..., samples)`` from the last and the first ``memory`` samples, minus the signal's first value."""
-        parts = [tail @ self.tail, head @ self.head, tail[..., -1:]]
+        parts = [tail @ self.tail.T, head @ self.head.T, tail[..., -1:]]
         return namespace(tail).concat(parts, axis=-1) @ self.shapes
 
 
@@ -87,11 +87,11 @@ def ends(fs: float, n_samples: int, extra: int) -> Ends:
     fade = 0.5 * (1 + np.cos(np.pi * np.arange(1, extra + 1) / (extra + 1)))
     # The first value is zero, and needs no row.
     shapes = np.concatenate([shape * fade, (shape * fade)[:, ::-1], (forgotten * fade)[None]])
-    return Ends(weights, np.ascontiguousarray(weights[::-1]), shapes)
+    return Ends(weights, np.ascontiguousarray(weights[:, ::-1]), shapes)
 
 
 def _baseline(fs: float, n: int, extra: int) -> tuple[np.ndarray, np.ndarray]:
-    """The baseline at the end and past it: ``(memory, parts)`` weights and ``(parts, 1 + extra)`` shapes.
+    """The baseline at the end and past it: ``(parts, memory)`` weights and ``(parts, 1 + extra)`` shapes.
 
     Its offset is unknown; the first part is the estimate of that.
     """
@@ -118,5 +118,5 @@ def _baseline(fs: float, n: int, extra: int) -> tuple[np.ndarray, np.ndarray]:
     shapes, size, means = np.linalg.svd(waves(ahead) @ there.T @ precision, full_matrices=False)
     parts = int((size > _SMALLEST * max(size[0], 1e-6)).sum())
     between = [np.interp(np.arange(extra + 1), places, shapes[:, i] * size[i]) for i in range(parts)]
-    weights = np.concatenate([mean[None], means[:parts]]).T / block
-    return np.repeat(weights, block, axis=0), np.stack([np.ones(extra + 1), *between])
+    weights = np.concatenate([mean[None], means[:parts]]) / block
+    return np.repeat(weights, block, axis=1), np.stack([np.ones(extra + 1), *between])

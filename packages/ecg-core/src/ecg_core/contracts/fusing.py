@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,8 @@ class FusedRun(Transform):
         return mask
 
 
-def fusible_length(transforms: Sequence[Transform], fs: float) -> tuple[int, int]:
+@lru_cache(maxsize=64)
+def fusible_length(transforms: tuple[Transform, ...], fs: float) -> tuple[int, int]:
     """How many of the first transforms are filters that share a circle, and how many after them can go along."""
     filters, farthest = 0, 0.0
     for step in transforms:

@@ -136,7 +136,8 @@ def mirrored(index: np.ndarray, n: int) -> np.ndarray:
 # ------------------------------------------------------------------------------------------------ lengths and rates
 
 
-def circle_length(steps: Sequence[Transform], n_samples: int, fs: float) -> int:
+@lru_cache(maxsize=256)
+def circle_length(steps: tuple[Transform, ...], n_samples: int, fs: float) -> int:
     """Samples of the circle on which a run of steps works: the signal, its extension, and what makes the FFT fast.
 
     The extension is a quarter of the reach of the step that looks farthest, between one second and ten: twice as much mends
@@ -150,7 +151,8 @@ def circle_length(steps: Sequence[Transform], n_samples: int, fs: float) -> int:
     return fast_length(n_samples + max(1, round(min(max(reach / 4, 1.0), 10.0) * fs)), multiple=multiple)
 
 
-def output_length(steps: Sequence[Transform], n_samples: int, fs: float) -> int:
+@lru_cache(maxsize=256)
+def output_length(steps: tuple[Transform, ...], n_samples: int, fs: float) -> int:
     """Samples that come out of several steps."""
     for step in steps:
         n_samples, fs = step.output_length(n_samples, fs), step.output_fs(fs)
@@ -171,6 +173,7 @@ def exact_ratio(fs_out: float, fs_in: float) -> Fraction:
     return ratio
 
 
+@lru_cache(maxsize=256)
 def fast_length(samples: int, *, multiple: int = 1) -> int:
     """The next length at least as long, divisible by ``multiple``, for which an FFT is fast: a product of 2, 3 and 5."""
     wanted = -(-samples // multiple)
