@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ecg_core.contracts.losses import Losses
     from ecg_core.contracts.mixing import MixingTransform
     from ecg_core.contracts.ssl import SSLMethod
+    from ecg_core.contracts.streaming import Stream, stream
     from ecg_core.contracts.task import Task
     from ecg_core.contracts.tokens import TokenBackbone
     from ecg_core.contracts.transform import RandomTransform, Transform
@@ -74,6 +75,7 @@ _WHERE = {
     "contracts.losses": ("Losses",),
     "contracts.mixing": ("MixingTransform",),
     "contracts.ssl": ("SSLMethod",),
+    "contracts.streaming": ("Stream", "stream"),
     "contracts.task": ("Task",),
     "contracts.tokens": ("TokenBackbone",),
     "contracts.transform": ("RandomTransform", "Transform"),
@@ -111,11 +113,11 @@ __all__ = [
     "ATTN_LAYERS", "Alias", "BACKBONES", "Backbone", "Batch", "COMMANDS", "Compose", "Configurable", "Diagnostic",
     "Draws", "HEADS", "Head", "LOSSES", "Losses", "MODELS", "MixingTransform", "OPTIMIZERS", "READERS",
     "RandomTransform", "Reader", "Record", "RecordTable", "Run", "RunEvent", "SCHEDULERS", "SSL", "SSLMethod", "Stage",
-    "Store", "TRANSFORMS", "Task", "TokenBackbone", "Transform", "Variant", "create_backbone", "create_head",
+    "Store", "Stream", "TRANSFORMS", "Task", "TokenBackbone", "Transform", "Variant", "create_backbone", "create_head",
     "create_ssl", "create_transform", "demo", "detect_r_peaks", "doctor", "einthoven_error", "evaluate", "explain",
     "finetune", "get_index", "heart_rate", "hookimpl", "load", "load_config", "materialize", "plugin_manager",
     "predict", "prepare", "pretrain", "quality_flags", "refresh", "register_backbone", "register_head",
-    "register_model", "register_reader", "register_ssl", "register_transform", "save_config",
+    "register_model", "register_reader", "register_ssl", "register_transform", "save_config", "stream",
 ]  # fmt: skip
 
 

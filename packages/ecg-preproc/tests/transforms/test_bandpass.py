@@ -46,12 +46,20 @@ def test_a_tone_meets_the_gain_that_is_promised_at_every_fs(fs, frequency):
 
 def test_a_60_hz_tone_is_gone_and_a_10_hz_tone_untouched():
     bandpass = BandPass(low=0.5, high=40.0, order=6)
-    mains, wave = tone(60, 500), tone(10, 500)
+    away = 2 * bandpass.reach(500)  # where it has forgotten to 1e-12
+    mains, wave = tone(60, 500, 2 * away + 10), tone(10, 500, 2 * away + 10)
     # Butterworth's gain forwards and backwards, of bilinear frequencies: 1 / (1 + 1.5425^12) = 0.0055
     ratio = np.tan(np.pi * 60 / 500) / np.tan(np.pi * 40 / 500)
-    assert amplitude(bandpass(mains, fs=500), 60, 500) == pytest.approx(1 / (1 + ratio**12), rel=1e-3)
-    assert np.abs(interior(bandpass(wave, fs=500) - wave, 500)).max() < 1e-3
-    assert np.abs(interior(BandPass(high=15.0)(mains, fs=500), 500)).max() < 1e-3
+    out = bandpass(mains, fs=500)
+    time = np.arange(out.shape[-1]) / 500
+    found = 2 * abs(interior(out * np.exp(-2j * np.pi * 60 * time), 500, away).mean())
+    assert found == pytest.approx(1 / (1 + ratio**12), rel=1e-5)
+    # At 10 Hz what is missing is 20^-12 of the high-pass and 0.25^12 of the low-pass.
+    assert np.abs(interior(bandpass(wave, fs=500) - wave, 500, away)).max() < 2e-6
+    # How hum goes on past an end follows from nothing that a baseline is predicted from: some of it comes through there.
+    assert np.abs(out).max() < 0.6
+    assert np.abs(interior(out, 500, 0.5)).max() < 0.03
+    assert np.abs(interior(out, 500, 4.0)).max() == pytest.approx(0.0055, rel=0.1)
 
 
 def test_a_constant_is_gone_and_without_a_lower_edge_it_stays():
@@ -93,22 +101,33 @@ def test_what_lies_beyond_the_stated_reach_adds_up_to_less_than_a_millionth(low,
     assert np.abs(kernel[round(bandpass.reach(fs) * fs) :]).sum() < 1e-6
 
 
-@pytest.mark.parametrize("drift", [None, (0.02, 0.1), (0.1, 0.15), (0.05, 0.3)], ids=str)
-def test_the_ends_of_a_cut_recording_err_less_than_scipys_do(drift):
-    fs, rng = 250, np.random.default_rng(1)
+def drift(kind, time, rng):
+    """A baseline of some kind, mV: its size is that of wander that disturbs reading."""
+    if kind == "none":
+        return np.zeros_like(time)
+    if kind == "walk":
+        return np.cumsum(rng.normal(size=time.size)) * 0.1 / np.sqrt(1 / (time[1] - time[0]))
+    if kind == "steps":
+        return sum(rng.normal() * 0.3 * (time > rng.uniform(0, time[-1])) for _ in range(7))
+    slowest, fastest, tones = {"slow": (0.02, 0.1, 1), "breath": (0.15, 0.4, 1), "strong": (0.05, 0.4, 3)}[kind]
+    frequency, phase = rng.uniform(slowest, fastest, tones), rng.uniform(0, 6.28, tones)
+    return rng.uniform(0.2, 0.5, tones) @ np.sin(2 * np.pi * frequency[:, None] * time + phase[:, None])
+
+
+@pytest.mark.parametrize("kind", ["none", "slow", "breath", "strong", "walk", "steps"])
+def test_the_ends_of_a_cut_recording_err_half_as_much_as_scipys_do(kind):
+    # Many windows: scipy errs most, by its odd reflection, where a window happens to end on a beat.
+    fs, rng, windows = 125, np.random.default_rng(20), 200
     time, middle = np.arange(60 * fs) / fs, slice(25 * fs, 35 * fs)  # 25 s from either end: no edge reaches the middle
-    edge = np.r_[0 : fs // 2, 10 * fs - fs // 2 : 10 * fs]
+    edge = np.r_[0:fs, 9 * fs : 10 * fs]
+    period, offset = rng.uniform(0.6, 1.1, (windows, 1)), rng.uniform(0, 1, (windows, 1))
+    x = np.exp(-0.5 * (((time + offset) % period - 0.3) / 0.015) ** 2) + 0.02 * rng.normal(size=(windows, time.size))
+    x += np.stack([drift(kind, time, rng) for _ in range(windows)])
     sos = butter(3, [0.5, 40], "band", fs=fs, output="sos")
-    ours, theirs = [], []
-    for _ in range(40):
-        period = rng.uniform(0.6, 1.1)
-        x = np.exp(-0.5 * (((time + rng.uniform(0, period)) % period - 0.3) / 0.012) ** 2) + 0.02 * rng.normal(size=time.size)
-        for _ in range(3 if drift else 0):
-            x += rng.uniform(0.1, 0.4) * np.sin(2 * np.pi * rng.uniform(*drift) * time + rng.uniform(0, 6.28))
-        cut = x[None, middle]
-        ours.append(np.abs(BandPass()(cut, fs=fs) - BandPass()(x[None], fs=fs)[:, middle])[:, edge].mean())
-        theirs.append(np.abs(sosfiltfilt(sos, cut) - sosfiltfilt(sos, x[None])[:, middle])[:, edge].mean())
-    assert np.mean(ours) < np.mean(theirs)
+    rms = []
+    for act in (lambda x: BandPass()(x, fs=fs), lambda x: sosfiltfilt(sos, x)):
+        rms.append(np.sqrt(np.square(act(x[:, middle]) - act(x)[:, middle])[:, edge].mean()))
+    assert rms[0] < 0.5 * rms[1]
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from ecg_core.contracts.spectral import blockwise, circle_length, extended, multiplied, output_length
+from ecg_core.contracts.spectral import output_length, through_circle
 from ecg_core.contracts.transform import RandomTransform, Transform, _moved
 
 __all__ = ["FusedRun", "fusible_length"]
@@ -46,21 +47,18 @@ class FusedRun(Transform):
         return leads
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
-        length, wanted = circle_length(self.filters, x.shape[-1], fs), output_length(self.filters, x.shape[-1], fs)
         groups = (self.filters,) if self.together else tuple((step,) for step in self.filters)
 
-        def act(block: Any) -> Any:
-            rate, circle = fs, extended(block, length)
-            for group in groups:
-                circle = multiplied(circle, group, fs=rate)
-                for step in group:
-                    rate = step.output_fs(rate)
-            block = circle[..., :wanted]
+        def followed(block: Any) -> Any:
+            rate = after
             for step in self.followers:
                 block, rate = step.apply(block, fs=rate), step.output_fs(rate)
             return block
 
-        return blockwise(x, act)
+        after = fs
+        for step in self.filters:
+            after = step.output_fs(after)
+        return through_circle(x, self.filters, groups, fs=fs, then=followed)
 
     def move(self, positions: Any, *, fs: float, samples: int, **drawn: Any) -> Any:
         for step in self.steps:
@@ -75,7 +73,8 @@ class FusedRun(Transform):
         return mask
 
 
-def fusible_length(transforms: Sequence[Transform], fs: float) -> tuple[int, int]:
+@lru_cache(maxsize=64)
+def fusible_length(transforms: tuple[Transform, ...], fs: float) -> tuple[int, int]:
     """How many of the first transforms are filters that share a circle, and how many after them can go along."""
     filters, farthest = 0, 0.0
     for step in transforms:

@@ -1,8 +1,4 @@
-"""Filter in the frequency domain without wrap-around: the signal is extended to a circle whose seam is faded.
-
-Past its end the signal goes on half as its own mirror image and half as its last value, and what follows either end is
-cross-faded over the extension. The mirror image alone errs least where there is no drift, and most on a baseline that wanders
-at nearly the lower edge of a band-pass, whose slope it turns round; the half errs less than an odd reflection on both.
+"""Filter in the frequency domain without wrap-around: the signal is extended to a circle, as :mod:`ecg_core.contracts.ends` says.
 
 Several linear, time-invariant steps on one circle are one product of their gains; a change of the sampling frequency cuts
 the spectrum, or pads it with zeros. So a run of such steps costs one FFT pair, whatever its length.
@@ -21,13 +17,16 @@ import numpy as np
 from array_api_compat import is_numpy_array
 
 from ecg_core.contracts.arrays import asarray_like, namespace
+from ecg_core.contracts.ends import Ends, ends
 
 if TYPE_CHECKING:
     from ecg_core.contracts.transform import Transform
 
-__all__ = ["blockwise", "circle_length", "exact_ratio", "extended", "fast_length", "filtered", "joined", "mirrored", "multiplied"]
+__all__ = [
+    "blockwise", "circle_length", "constant_gain", "continued", "exact_ratio", "extended", "fast_length", "filtered", "mirrored",
+    "multiplied", "through_circle",
+]  # fmt: skip
 
-_MIRRORED = 0.5  # share of the mirror image in what goes on past an end; the rest is the end's own value
 _ROWS = 48  # leads that are worked on at a time: with 5000 float32 samples each they, and their spectra, stay in the L2 cache
 
 
@@ -39,9 +38,38 @@ def filtered(x: Any, steps: Sequence[Transform], *, fs: float) -> Any:
         steps: Transforms that state a frequency response and a reach.
         fs: Hz.
     """
-    run, n = tuple(steps), x.shape[-1]
-    length, wanted = circle_length(run, n, fs), output_length(run, n, fs)
-    return blockwise(x, lambda block: multiplied(extended(block, length), run, fs=fs)[..., :wanted])
+    return through_circle(x, tuple(steps), [tuple(steps)], fs=fs)
+
+
+def through_circle(
+    x: Any, steps: tuple[Transform, ...], groups: Sequence[tuple[Transform, ...]], *, fs: float, then: Any = None
+) -> Any:
+    """``(windows, leads, samples)`` on one circle through groups of steps, one FFT pair for each, a few windows at a time.
+
+    Args:
+        x: The signal, float32 or float64.
+        steps: All steps.
+        groups: The same in groups.
+        fs: Hz.
+        then: What to do with each few windows that come out.
+    """
+    n = x.shape[-1]
+    length, wanted, constant = circle_length(steps, n, fs), output_length(steps, n, fs), constant_gain(steps, fs)
+    beyond = ends(fs, n, length - n).like(x)
+
+    def act(block: Any) -> Any:
+        # Without its first value: a flat line becomes an exact zero, and an offset costs no digits of what stands on it.
+        first, rate = block[..., :1], fs
+        circle = continued(block - first, beyond)
+        for group in groups:
+            circle = multiplied(circle, group, fs=rate)
+            for step in group:
+                rate = step.output_fs(rate)
+        out = circle[..., :wanted]
+        out = out if constant == 0 else out + first * constant
+        return out if then is None else then(out)
+
+    return blockwise(x, act)
 
 
 def blockwise(x: Any, act: Any) -> Any:
@@ -62,50 +90,39 @@ def blockwise(x: Any, act: Any) -> Any:
 
 def multiplied(circle: Any, steps: tuple[Transform, ...], *, fs: float) -> Any:
     """``(..., length)`` on a circle, each frequency multiplied by the product of the gains, at the rate the steps lead to."""
-    response, length, constant = _response(steps, fs, circle.shape[-1])
+    response, length = _response(steps, fs, circle.shape[-1])
     fft: Any = _numpy_fft() if is_numpy_array(circle) else namespace(circle).fft
-    # Without its first value: a flat line becomes an exact zero, and an offset costs no digits of what stands on it.
-    first = circle[..., :1]
-    spectrum = fft.rfft(circle - first, axis=-1)[..., : len(response)]
-    spectrum *= asarray_like(
-        response, first
-    )  # in place: the spectrum is nobody else's, and fresh memory costs more than the product
-    out = fft.irfft(spectrum, n=length, axis=-1)
-    return out if constant == 0 else out + first * constant
+    spectrum = fft.rfft(circle, axis=-1)[..., : len(response)]
+    # In place: the spectrum is nobody else's, and fresh memory costs more than the product.
+    spectrum *= asarray_like(response, circle)
+    return fft.irfft(spectrum, n=length, axis=-1)
 
 
-def extended(x: Any, length: int) -> Any:
+def extended(x: Any, length: int, *, fs: float) -> Any:
     """``(..., samples)`` continued to a circle of ``length`` samples.
 
     Args:
         x: The signal, at least one sample.
         length: At least as many samples as ``x`` has.
+        fs: Hz.
     """
-    xp = namespace(x)
-    n, extra = x.shape[-1], length - x.shape[-1]
-    if extra <= 0:
+    n, first = x.shape[-1], x[..., :1]
+    if length <= n:
         return x
-    if extra < n:
-        after, before = (xp.flip(part, axis=-1) for part in (x[..., n - 1 - extra : n - 1], x[..., 1 : extra + 1]))
-    else:
-        forward, backward = np.arange(extra) + n, np.arange(extra) - extra
-        after, before = (xp.take(x, asarray_like(mirrored(i, n), x, dtype=xp.int64), axis=-1) for i in (forward, backward))
-    return xp.concat([x, joined(after, before, x[..., -1:], x[..., :1], np.arange(extra) / extra)], axis=-1)
+    beyond = ends(fs, n, length - n).like(x)
+    tail, head = x[..., n - beyond.memory :] - first, x[..., : beyond.memory] - first
+    return namespace(x).concat([x, beyond.follow(tail, head) + first], axis=-1)
 
 
-def joined(after: Any, before: Any, last: Any, first: Any, place: np.ndarray) -> Any:
-    """What lies between the end and the start of a circle.
+def continued(x: Any, beyond: Ends) -> Any:
+    """``(..., samples)``, minus their first value, continued to a circle.
 
     Args:
-        after: ``(..., samples)``, the mirror image of the signal's end.
-        before: That of its start, at the same places.
-        last: Last value of the signal, ``(..., 1)``.
-        first: First value of the signal.
-        place: Where each sample stands between the end, at 0, and the start, at 1.
+        x: The signal, at least one sample; its first value is zero.
+        beyond: How it goes on.
     """
-    weight = asarray_like(0.5 * (1 + np.cos(np.pi * place)), after)
-    from_end, from_start = (end + (mirror - end) * _MIRRORED for mirror, end in ((after, last), (before, first)))
-    return from_start + (from_end - from_start) * weight
+    tail, head = x[..., x.shape[-1] - beyond.memory :], x[..., : beyond.memory]
+    return namespace(x).concat([x, beyond.follow(tail, head)], axis=-1)
 
 
 def mirrored(index: np.ndarray, n: int) -> np.ndarray:
@@ -119,7 +136,8 @@ def mirrored(index: np.ndarray, n: int) -> np.ndarray:
 # ------------------------------------------------------------------------------------------------ lengths and rates
 
 
-def circle_length(steps: Sequence[Transform], n_samples: int, fs: float) -> int:
+@lru_cache(maxsize=256)
+def circle_length(steps: tuple[Transform, ...], n_samples: int, fs: float) -> int:
     """Samples of the circle on which a run of steps works: the signal, its extension, and what makes the FFT fast.
 
     The extension is a quarter of the reach of the step that looks farthest, between one second and ten: twice as much mends
@@ -133,7 +151,8 @@ def circle_length(steps: Sequence[Transform], n_samples: int, fs: float) -> int:
     return fast_length(n_samples + max(1, round(min(max(reach / 4, 1.0), 10.0) * fs)), multiple=multiple)
 
 
-def output_length(steps: Sequence[Transform], n_samples: int, fs: float) -> int:
+@lru_cache(maxsize=256)
+def output_length(steps: tuple[Transform, ...], n_samples: int, fs: float) -> int:
     """Samples that come out of several steps."""
     for step in steps:
         n_samples, fs = step.output_length(n_samples, fs), step.output_fs(fs)
@@ -154,6 +173,7 @@ def exact_ratio(fs_out: float, fs_in: float) -> Fraction:
     return ratio
 
 
+@lru_cache(maxsize=256)
 def fast_length(samples: int, *, multiple: int = 1) -> int:
     """The next length at least as long, divisible by ``multiple``, for which an FFT is fast: a product of 2, 3 and 5."""
     wanted = -(-samples // multiple)
@@ -162,8 +182,19 @@ def fast_length(samples: int, *, multiple: int = 1) -> int:
 
 
 @lru_cache(maxsize=64)
-def _response(steps: tuple[Transform, ...], fs: float, length: int) -> tuple[np.ndarray, int, float]:
-    """Product of the gains on a circle of ``length`` samples, the length that comes out, and the gain of a constant."""
+def constant_gain(steps: tuple[Transform, ...], fs: float) -> float:
+    """Product of what the steps make of a constant."""
+    gain = 1.0
+    for step in steps:
+        response = step.frequency_response(np.zeros(1), fs)
+        assert response is not None, f"{step!r} states no frequency response"
+        gain, fs = gain * float(response[0]), step.output_fs(fs)
+    return gain
+
+
+@lru_cache(maxsize=64)
+def _response(steps: tuple[Transform, ...], fs: float, length: int) -> tuple[np.ndarray, int]:
+    """Product of the gains on a circle of ``length`` samples, and the length that comes out."""
     rate, shortest = fs, length
     for step in steps:
         rate = step.output_fs(rate)
@@ -178,7 +209,7 @@ def _response(steps: tuple[Transform, ...], fs: float, length: int) -> tuple[np.
         assert response is not None, f"{step!r} states no frequency response"
         gain, rate = gain * response, step.output_fs(rate)
     scale = exact_ratio(rate, fs)
-    return gain * float(scale), int(length * scale), float(gain[0])
+    return gain * float(scale), int(length * scale)
 
 
 @lru_cache(maxsize=1)

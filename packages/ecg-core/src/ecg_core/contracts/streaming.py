@@ -13,12 +13,18 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
-
 from ecg_core.contracts.arrays import as_float, namespace, widened
 from ecg_core.contracts.compose import Compose
+from ecg_core.contracts.ends import Ends, ends
 from ecg_core.contracts.fusing import fusible_length
-from ecg_core.contracts.spectral import circle_length, exact_ratio, extended, fast_length, joined, multiplied, output_length
+from ecg_core.contracts.spectral import (
+    circle_length,
+    constant_gain,
+    exact_ratio,
+    fast_length,
+    multiplied,
+    output_length,
+)
 from ecg_core.contracts.transform import RandomTransform, Transform
 from ecg_core.data.leads import canonical_leads
 from ecg_core.errors import ConfigError, DataError
@@ -135,7 +141,7 @@ def _filtered(source: Stream, run: tuple[Transform, ...]) -> Read:
         grid = math.lcm(grid, exact_ratio(rate, fs).denominator)
     ratio = exact_ratio(rate, fs)
     margin = grid * math.ceil(reach * fs / grid)
-    around = _around(source, circle)
+    around, constant = _around(source, ends(fs, n, circle - n)), constant_gain(run, fs)
 
     def read(start: int, stop: int) -> Any:
         # Every step has a sample at both ends of the stretch: they are multiples of what all of its rates share.
@@ -144,24 +150,23 @@ def _filtered(source: Stream, run: tuple[Transform, ...]) -> Read:
         length = fast_length(last - first, multiple=grid)
         if length >= circle:
             first, length = 0, circle
-        out = multiplied(around(first, first + length), run, fs=fs)
-        skip = start - int(first * ratio)
-        return out[..., skip : skip + stop - start]
+        stretch = around(first, first + length)
+        offset, skip = stretch[..., :1], start - int(first * ratio)
+        out = multiplied(stretch - offset, run, fs=fs)[..., skip : skip + stop - start]
+        return out if constant == 0 else out + offset * constant
 
     return read
 
 
-def _around(source: Stream, circle: int) -> Read:
+def _around(source: Stream, beyond: Ends) -> Read:
     """``read`` on the whole recording's circle: past its ends, the extension, and then the other end."""
-    n, extra = source.n_samples, circle - source.n_samples
+    n, circle = source.n_samples, source.n_samples + beyond.extra
 
     def between(start: int, stop: int) -> Any:
-        """These samples of the extension, from as much of both mirrored ends as they need."""
-        if extra >= n:
-            return extended(source.read(0, n), circle)[..., n + start : n + stop]
-        tail, head = source.read(n - 1 - stop, n - 1 - start), source.read(extra + 1 - stop, extra + 1 - start)
-        after, before = (namespace(part).flip(part, axis=-1) for part in (tail, head))
-        return joined(after, before, source.read(n - 1, n), source.read(0, 1), np.arange(start, stop) / extra)
+        """These samples of the extension, which follow from both ends."""
+        tail, head = source.read(n - beyond.memory, n), source.read(0, beyond.memory)
+        first = head[..., :1]
+        return beyond.between(start, stop).like(head).follow(tail - first, head - first) + first
 
     def read(start: int, stop: int) -> Any:
         parts = []

@@ -56,5 +56,5 @@ class Bandstop(RandomTransform):
         beyond = (xp.abs(frequencies - drawn["centre"][:, None]) - width / 2) / xp.clip(width / 4, 1e-6, None)
         rise = xp.clip(beyond, 0.0, 1.0)
         gain = xp.astype(rise * rise * (3 - 2 * rise), x.dtype)
-        spectrum = xp.fft.rfft(extended(x, length), axis=-1)
+        spectrum = xp.fft.rfft(extended(x, length, fs=fs), axis=-1)
         return xp.fft.irfft(spectrum * gain[:, None, :], n=length, axis=-1)[..., :n]

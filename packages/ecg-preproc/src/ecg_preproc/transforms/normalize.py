@@ -65,7 +65,8 @@ class Normalize(Transform):
             return (x - low) / height
         mean = xp.where(flat, low, xp.mean(x, axis=axes, keepdims=True))
         # Divided by its height first: the squares of very large and very small signals stay inside the number type.
-        centred = (x - mean) / height
+        centred = x - mean
+        centred /= height
         power = xp.mean(centred * centred, axis=axes, keepdims=True)
         out = centred * (self.std / xp.sqrt(xp.where(flat, xp.ones_like(power), power)))
         return out + self.mean if self.mean else out
