@@ -16,7 +16,7 @@ import numpy as np
 from ecg_core.contracts.arrays import as_float, asarray_like, is_array, namespace, widened
 from ecg_core.contracts.blocks import by_blocks
 from ecg_core.contracts.draws import Draws
-from ecg_core.contracts.soft_targets import blended, soft_steps, soft_targets
+from ecg_core.contracts.soft_targets import blended, soft_steps, soft_targets, softened
 from ecg_core.contracts.transform import RandomTransform, _as_draws
 from ecg_core.data.batch import Batch
 from ecg_core.errors import DataError
@@ -113,6 +113,14 @@ class MixingTransform(RandomTransform):
             mask=None if batch.mask is None else _mixed_mask(batch.mask, batch.mask[partner], share),
             annotations={name: _mixed_positions(v, v[partner], share, samples) for name, v in batch.annotations.items()},
         )
+
+    def _softened(self, batch: Batch) -> Batch:
+        if self.p == 0:
+            return batch
+        one, samples = (1, *batch.signal.shape[1:]), int(batch.signal.shape[-1])
+        share = self.share(samples, **self.draw(one, Draws.seeded(0)))
+        cuts = share.dtype == namespace(share).bool  # then class numbers per step stay class numbers
+        return softened(batch, self.n_classes, steps=not cuts, who=type(self).__name__)
 
     def _mixed_targets(self, targets: Any, share: Any, partner: Any) -> Any:
         if targets is None:

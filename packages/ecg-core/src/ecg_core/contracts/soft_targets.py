@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ecg_core.contracts.arrays import as_float, asarray_like, namespace
+from ecg_core.data.batch import Batch
 
-__all__ = ["blended", "soft_steps", "soft_targets"]
+__all__ = ["blended", "soft_steps", "soft_targets", "softened"]
 
 
 def soft_targets(targets: Any, n_classes: int | None, *, who: str) -> Any:
@@ -40,6 +42,25 @@ def blended(own: Any, other: Any, share: Any) -> Any:
         return xp.where(share, own, other)
     share = xp.astype(share, own.dtype)
     return xp.where(share >= 1, own, share * own + (1 - share) * other)
+
+
+def softened(batch: Batch, n_classes: int | None, *, who: str, steps: bool = True) -> Batch:
+    """The batch with shares of classes instead of class numbers.
+
+    Args:
+        batch: Batch, with or without targets.
+        n_classes: How many classes class numbers count.
+        who: The transform that asks, for the error.
+        steps: Do so with step targets too, if they are class numbers.
+    """
+    targets, step_targets = batch.targets, batch.step_targets
+    return replace(
+        batch,
+        targets=None if targets is None else soft_targets(targets, n_classes, who=who),
+        step_targets=soft_steps(step_targets, n_classes, who=who)
+        if step_targets is not None and (steps or step_targets.ndim > 2)
+        else step_targets,
+    )
 
 
 def _one_hot(column: Any, n_classes: int | None, who: str) -> Any:

@@ -182,6 +182,10 @@ class Transform(Configurable):
             **moved,
         )
 
+    def _softened(self, batch: Batch) -> Batch:
+        """The batch with its targets in the form in which this transform leaves those of any window, hit or not."""
+        return batch
+
     def _moved_positions(self, positions: Any, fs: float, samples: int, drawn: Mapping[str, Any]) -> Any:
         return self.move(positions, fs=fs, samples=samples, **drawn)
 
