@@ -12,6 +12,7 @@ from ecg_core.contracts.arrays import as_float, asarray_like, is_array, namespac
 from ecg_core.contracts.draws import Draws, record_key
 from ecg_core.contracts.fusing import FusedRun, fusible_length
 from ecg_core.contracts.mixing import MixingTransform
+from ecg_core.contracts.random_run import RandomRun, run_length
 from ecg_core.contracts.rows import own_copy, put_rows, take_rows
 from ecg_core.contracts.transform import S, Transform, _as_draws, _as_windows, probability
 from ecg_core.data.batch import Batch
@@ -150,24 +151,30 @@ class Compose(Transform):
     def _in_turn(self, x: Any, fs: float | None, leads: Sequence[str] | None, draws: Draws) -> Any:
         number = 0
         while number < len(self.transforms):
-            transform, count = self._next(number, fs if is_array(x) else x.fs)
-            x = transform(x, fs=fs, leads=leads, generator=draws.child(number))
+            transform, count = self._next(number, x, fs, leads)
+            own = draws if isinstance(transform, RandomRun) else draws.child(number)
+            x = transform(x, fs=fs, leads=leads, generator=own)
             # A record and a batch know their own, and what is given with them was only checked.
             fs = None if fs is None or not is_array(x) else transform.output_fs(fs)
             leads = None if leads is None or not is_array(x) else transform.output_leads(canonical_leads(leads))
             number += count
         return x
 
-    def _next(self, number: int, fs: float | None) -> tuple[Transform, int]:
+    def _next(self, number: int, x: Any, fs: float | None, leads: Sequence[str] | None) -> tuple[Transform, int]:
         """What comes at this place of the chain, and for how many of its transforms it stands."""
-        if fs is None or not 0 < fs < float("inf"):  # the transform itself says what is wrong
-            return self.transforms[number], 1
         rest = self.transforms[number:]
+        names = None if leads is None and is_array(x) else canonical_leads(leads or x.leads)
+        random = 0 if isinstance(x, Record) else run_length(rest, x, names)
+        if random > 1:
+            return RandomRun(rest[:random], first=number), random  # type: ignore[arg-type]
+        fs = fs if is_array(x) else x.fs
+        if fs is None or not 0 < fs < float("inf"):  # the transform itself says what is wrong
+            return rest[0], 1
         filters, followers = fusible_length(rest, fs)
         if not self.fuse:
             followers = 0
         if filters + followers < 2:
-            return self.transforms[number], 1
+            return rest[0], 1
         run = FusedRun(rest[:filters], rest[filters : filters + followers], together=self.fuse)
         return run, filters + followers
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ecg_core.config.configurable import Configurable
 from ecg_core.contracts.arrays import as_float, is_array, namespace, widened
-from ecg_core.contracts.blocks import by_blocks
+from ecg_core.contracts.blocks import blocks, rows_of
 from ecg_core.contracts.draws import Draws, record_key
 from ecg_core.data.batch import Batch
 from ecg_core.data.leads import canonical_leads
@@ -251,10 +251,30 @@ class RandomTransform(Transform):
             drawn[name] = xp.where(row, there, xp.full_like(there, value))
         return drawn
 
+    def rework(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        """As :meth:`apply`, and free to write into ``x``, which nobody else holds, and to return it.
+
+        Called instead of :meth:`apply` on blocks of a large batch; there are no gradients then.
+        """
+        return self.apply(x, fs=fs, **drawn)
+
     def _run(self, x: Any, fs: float, drawn: Mapping[str, Any]) -> Any:
-        if not self.in_blocks:
-            return self._run_block(x, fs, drawn)
-        return by_blocks(lambda part, own: self._run_block(part, fs, own), x, drawn)
+        return _in_blocks([(self, fs, drawn)], x) if self.in_blocks else self._run_block(x, fs, drawn)
+
+    def _rework_block(self, x: Any, fs: float, drawn: Mapping[str, Any]) -> Any:
+        """A few windows that nobody else holds; only those that are hit are worked on."""
+        hit, parameters = _hit(drawn)
+        if hit is not None:
+            rows = namespace(x).nonzero(hit)[0]
+            count, windows = int(rows.shape[0]), int(x.shape[0])
+            if count < windows:
+                if count:
+                    x[rows] = self._rework_block(x[rows], fs, rows_of(parameters, rows, windows))
+                return x
+        if x.dtype.itemsize < 4:
+            return self._run_block(x, fs, parameters)
+        out = self.rework(x, fs=fs, **parameters)
+        return out if out.dtype == x.dtype else namespace(x).astype(out, x.dtype)
 
     def _run_block(self, x: Any, fs: float, drawn: Mapping[str, Any]) -> Any:
         hit, parameters = _hit(drawn)
@@ -270,6 +290,25 @@ class RandomTransform(Transform):
         hit, parameters = _hit(drawn)
         out = super()._moved_mask(mask, fs, parameters)
         return out if hit is None else namespace(mask).where(hit[:, None], out, mask)
+
+
+def _in_blocks(plan: Sequence[tuple[RandomTransform, float, Mapping[str, Any]]], x: Any) -> Any:
+    """Steps, each with its ``fs`` and its draws, one after the other: a block of windows through all of them where that pays."""
+    windows, parts, out = int(x.shape[0]), blocks(x), None
+    if not parts:
+        for step, fs, drawn in plan:
+            x = step._run_block(x, fs, drawn)
+        return x
+    xp = namespace(x)
+    for part in parts:
+        block = as_float(x[part])
+        block = xp.astype(block, block.dtype, copy=True)  # so that every step may write into it
+        for step, fs, drawn in plan:
+            block = step._rework_block(block, fs, rows_of(drawn, part, windows))
+        if out is None:
+            out = xp.empty((windows, *block.shape[1:]), dtype=block.dtype)
+        out[part] = block
+    return out
 
 
 def _hit(drawn: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
