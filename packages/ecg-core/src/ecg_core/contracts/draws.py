@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ecg_core.contracts.arrays import asarray_like, namespace
+from ecg_core.contracts.arrays import asarray_like, is_numpy_array, namespace
 
 __all__ = ["Draws", "record_key"]
 
@@ -25,6 +25,7 @@ def _signed(value: int) -> int:
 
 
 _GOLDEN = _signed(0x9E3779B97F4A7C15)
+_ALL = 0xFFFFFFFFFFFFFFFF
 _FIRST, _SECOND = _signed(0xBF58476D1CE4E5B9), _signed(0x94D049BB133111EB)
 
 
@@ -42,6 +43,20 @@ def _mix(z: Any) -> Any:
 
 def _wrap(value: int) -> int:
     return _signed(value & 0xFFFFFFFFFFFFFFFF)
+
+
+def _mixed_number(value: int) -> int:
+    """:func:`_mix` of one number: a whole array for a single salt would cost as much as the draws of a batch."""
+    z = (value + _GOLDEN) & _ALL
+    z = ((z ^ (z >> 30)) * (_FIRST & _ALL)) & _ALL
+    z = ((z ^ (z >> 27)) * (_SECOND & _ALL)) & _ALL
+    return _wrap(z ^ (z >> 31))
+
+
+def _host(keys: Any) -> Any:
+    """The memory of a tensor on the processor as a NumPy array, whose calls on a few numbers cost a third; others as they are."""
+    plain = not is_numpy_array(keys) and str(keys.device) == "cpu" and type(keys).__module__ == "torch"
+    return keys.numpy() if plain else keys
 
 
 class Draws:
@@ -78,8 +93,7 @@ class Draws:
 
     def child(self, salt: int) -> Draws:
         """Draws independent of these and of every other salt's."""
-        keys = self.keys
-        return Draws(_mix(keys ^ _mix(asarray_like(np.full(1, _wrap(salt), dtype=np.int64), keys) + _GOLDEN)))
+        return Draws(asarray_like(_mix(_host(self.keys) ^ _mixed_number(_wrap(salt))), self.keys))
 
     def subset(self, index: Any) -> Draws:
         """Draws of some of the windows."""
@@ -87,18 +101,23 @@ class Draws:
 
     def bits(self, size: Sequence[int] = ()) -> Any:
         """``(windows, *size)`` int64 with 64 random bits each."""
-        xp = namespace(self.keys)
+        return asarray_like(self._bits(size), self.keys)
+
+    def _bits(self, size: Sequence[int]) -> Any:
+        """The same, on the processor as a NumPy array."""
+        keys = _host(self.keys)
         self._calls += 1
         count = math.prod(size)
-        stream = _mix(self.keys + _wrap(self._calls * _GOLDEN))[:, None]
-        counter = asarray_like(np.arange(1, count + 1, dtype=np.int64), self.keys) * _GOLDEN
-        return xp.reshape(_mix(stream + counter), (len(self), *size))
+        stream = _mix(keys + _wrap(self._calls * _GOLDEN))[:, None]
+        counter = asarray_like(np.arange(1, count + 1, dtype=np.int64), keys) * _GOLDEN
+        return namespace(keys).reshape(_mix(stream + counter), (len(self), *size))
 
     def uniform(self, low: float = 0.0, high: float = 1.0, size: Sequence[int] = ()) -> Any:
         """``(windows, *size)`` float32, uniform in [low, high); rounding may reach ``high`` unless the range is [0, 1)."""
-        xp = namespace(self.keys)
-        unit = xp.astype((self.bits(size) >> 40) & 0xFFFFFF, xp.float32) * 2.0**-24
-        return unit * (high - low) + low
+        bits = (self._bits(size) >> 40) & 0xFFFFFF
+        xp = namespace(bits)
+        unit = xp.astype(bits, xp.float32) * 2.0**-24
+        return asarray_like(unit * (high - low) + low, self.keys, dtype=namespace(self.keys).float32)
 
     def integers(self, high: int, size: Sequence[int] = ()) -> Any:
         """``(windows, *size)`` int64, uniform in 0 … high - 1."""

@@ -17,6 +17,7 @@ from ecg_core.config.configurable import Configurable
 from ecg_core.contracts.arrays import as_float, is_array, namespace, widened
 from ecg_core.contracts.blocks import blocks, rows_of
 from ecg_core.contracts.draws import Draws, record_key
+from ecg_core.contracts.rows import rows, write_rows
 from ecg_core.data.batch import Batch
 from ecg_core.data.leads import canonical_leads
 from ecg_core.data.record import Record
@@ -265,11 +266,12 @@ class RandomTransform(Transform):
         """A few windows that nobody else holds; only those that are hit are worked on."""
         hit, parameters = _hit(drawn)
         if hit is not None:
-            rows = namespace(x).nonzero(hit)[0]
-            count, windows = int(rows.shape[0]), int(x.shape[0])
+            index = namespace(x).nonzero(hit)[0]
+            count, windows = int(index.shape[0]), int(x.shape[0])
             if count < windows:
                 if count:
-                    x[rows] = self._rework_block(x[rows], fs, rows_of(parameters, rows, windows))
+                    part = self._rework_block(rows(x, index), fs, rows_of(parameters, index, windows))
+                    write_rows(x, index, part)
                 return x
         if x.dtype.itemsize < 4:
             return self._run_block(x, fs, parameters)

@@ -39,3 +39,7 @@ class AmplitudeScale(RandomTransform):
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
         return x * namespace(x).astype(drawn["scale"], x.dtype)[:, :, None]
+
+    def rework(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        x *= namespace(x).astype(drawn["scale"], x.dtype)[:, :, None]
+        return x

@@ -25,11 +25,16 @@ def add_drift(x: Any, *, fs: float, amplitude: Any, frequency: Any, phase: Any) 
         frequency: ``(windows, waves)``, Hz.
         phase: ``(windows, waves)``, rad.
     """
+    return x + _drift(x, fs, amplitude, frequency, phase)
+
+
+def _drift(x: Any, fs: float, amplitude: Any, frequency: Any, phase: Any) -> Any:
+    """``(windows, 1, samples)``, of the number type of ``x``."""
     xp = namespace(x)
     time = asarray_like(np.arange(x.shape[-1]), x) / fs
     angle = 2 * math.pi * frequency[:, :, None] * time + phase[:, :, None]
     drift = xp.sum(amplitude[:, :, None] * xp.sin(angle), axis=1, keepdims=True)
-    return x + xp.astype(drift, x.dtype)
+    return xp.astype(drift, x.dtype)
 
 
 class BaselineWander(RandomTransform):
@@ -75,3 +80,7 @@ class BaselineWander(RandomTransform):
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
         return add_drift(x, fs=fs, **drawn)
+
+    def rework(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        x += _drift(x, fs, **drawn)
+        return x

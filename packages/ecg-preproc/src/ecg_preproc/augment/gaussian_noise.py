@@ -49,3 +49,14 @@ class GaussianNoise(RandomTransform):
         if self.fast:
             return x + xp.astype(level * drawn["sign"], x.dtype)[:, :, None] * from_bank(drawn["start"], x)
         return x + xp.astype(level[:, :, None] * drawn["noise"], x.dtype)
+
+    def rework(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        xp = namespace(x)
+        level = drawn["std"][:, None]
+        if self.fast:
+            noise = from_bank(drawn["start"], x)
+            noise *= xp.astype(level * drawn["sign"], x.dtype)[:, :, None]
+        else:
+            noise = xp.astype(level[:, :, None] * drawn["noise"], x.dtype)
+        x += noise
+        return x

@@ -71,6 +71,14 @@ class PowerlineNoise(RandomTransform):
         }
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        return x + self._hum(x, fs, drawn)
+
+    def rework(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        x += self._hum(x, fs, drawn)
+        return x
+
+    def _hum(self, x: Any, fs: float, drawn: dict[str, Any]) -> Any:
+        """``(windows, leads, samples)``, mV."""
         highest = max(self.frequencies) + self.deviation
         if highest >= fs / 2:
             raise ValueError(f"cannot add hum of up to {highest:g} Hz at fs = {fs:g} Hz; it needs fs above {2 * highest:g} Hz")
@@ -84,4 +92,4 @@ class PowerlineNoise(RandomTransform):
         for k in range(1, self.harmonics + 1):
             audible = xp.astype(frequency * k < fs / 2, xp.float32)
             hum = hum + xp.sin(k * turn + drawn["phase"][:, k - 1 : k]) * (audible / k)
-        return x + xp.astype(drawn["amplitude"], x.dtype)[:, :, None] * xp.astype(hum, x.dtype)[:, None, :]
+        return xp.astype(drawn["amplitude"], x.dtype)[:, :, None] * xp.astype(hum, x.dtype)[:, None, :]

@@ -43,3 +43,7 @@ class RandomFlip(RandomTransform):
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
         return x * namespace(x).astype(drawn["sign"], x.dtype)[:, :, None]
+
+    def rework(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        x *= namespace(x).astype(drawn["sign"], x.dtype)[:, :, None]
+        return x

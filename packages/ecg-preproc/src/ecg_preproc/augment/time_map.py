@@ -26,17 +26,23 @@ def read_at(x: Any, at: Any) -> Any:
     """
     xp = namespace(x)
     last = x.shape[-1] - 1
-    floor = xp.floor(at)
-    left = xp.clip(xp.astype(floor, xp.int64), -1, last)
-    before, after = gathered(x, xp.clip(left, 0, None)), gathered(x, xp.clip(left + 1, None, last))
+    # Weights instead of a choice at the end, which would cost a quarter of the whole.
     inside = xp.astype(_inside(at, last), x.dtype)
+    at = xp.clip(at, 0, last)
+    floor = xp.clip(xp.floor(at), None, max(0, last - 1))
     later = xp.astype(at - floor, x.dtype) * inside
-    # Weights instead of a choice at the end: it would cost a quarter of the whole.
-    return before * (inside - later)[:, None, :] + after * later[:, None, :]
+    left = xp.astype(floor, xp.int64)
+    out = gathered(x, left)
+    out *= (inside - later)[:, None, :]
+    if last:
+        after = gathered(x[..., 1:], left)  # one index for both
+        after *= later[:, None, :]
+        out += after
+    return out
 
 
 def _inside(at: Any, last: int) -> Any:
-    return (at >= -0.5) & (at <= last + 0.5)
+    return at == namespace(at).clip(at, -0.5, last + 0.5)  # comparing twice takes twice as long
 
 
 class TimeMap(RandomTransform):
@@ -45,6 +51,10 @@ class TimeMap(RandomTransform):
     @abstractmethod
     def source(self, at: Any, *, samples: int, **drawn: Any) -> Any:
         """``(windows, points)`` float64: the input position that stands at the output positions ``at`` (one row or more)."""
+
+    def grid_source(self, grid: Any, *, samples: int, **drawn: Any) -> Any:
+        """:meth:`source` of all samples ``grid`` in order, where there is a faster way to it."""
+        return self.source(grid, samples=samples, **drawn)
 
     @abstractmethod
     def destination(self, at: Any, *, samples: int, **drawn: Any) -> Any:
@@ -67,5 +77,5 @@ class TimeMap(RandomTransform):
 
     def _everywhere(self, x: Any, drawn: dict[str, Any]) -> Any:
         samples = int(x.shape[-1])
-        grid = asarray_like(np.arange(samples)[None], x, dtype=namespace(x).float64)
-        return self.source(grid, samples=samples, **drawn)
+        grid = asarray_like(np.arange(float(samples))[None], x, dtype=namespace(x).float64)
+        return self.grid_source(grid, samples=samples, **drawn)
