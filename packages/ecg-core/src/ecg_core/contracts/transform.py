@@ -252,15 +252,32 @@ class RandomTransform(Transform):
             drawn[name] = xp.where(row, there, xp.full_like(there, value))
         return drawn
 
-    def rework(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+    def ready(self, drawn: dict[str, Any], *, like: Any, fs: float) -> dict[str, Any]:
+        """What :meth:`rework` is given: the parameters, or what follows from them, worked out once for all windows of a batch.
+
+        Args:
+            drawn: The parameters; arrays have one row per window, and so have those that come back.
+            like: ``(0, leads, samples)``, of the framework and number type of the signal.
+            fs: Hz.
+        """
+        return drawn
+
+    def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
         """As :meth:`apply`, and free to write into ``x``, which nobody else holds, and to return it.
 
-        Called instead of :meth:`apply` on blocks of a large batch; there are no gradients then.
+        Called instead of :meth:`apply` on blocks of a large batch of float32 or float64; there are no gradients then.
         """
-        return self.apply(x, fs=fs, **drawn)
+        return self.apply(x, fs=fs, **ready)
 
     def _run(self, x: Any, fs: float, drawn: Mapping[str, Any]) -> Any:
         return _in_blocks([(self, fs, drawn)], x) if self.in_blocks else self._run_block(x, fs, drawn)
+
+    def _ready(self, drawn: Mapping[str, Any], like: Any, fs: float) -> Mapping[str, Any]:
+        if like.dtype.itemsize < 4:
+            return drawn
+        hit, parameters = _hit(drawn)
+        found = self.ready(parameters, like=like, fs=fs)
+        return found if hit is None else {"hit": hit, **found}
 
     def _rework_block(self, x: Any, fs: float, drawn: Mapping[str, Any]) -> Any:
         """A few windows that nobody else holds; only those that are hit are worked on."""
@@ -273,7 +290,7 @@ class RandomTransform(Transform):
                     part = self._rework_block(rows(x, index), fs, rows_of(parameters, index, windows))
                     write_rows(x, index, part)
                 return x
-        if x.dtype.itemsize < 4:
+        if x.dtype.itemsize < 4:  # every step computes in float32 and rounds
             return self._run_block(x, fs, parameters)
         out = self.rework(x, fs=fs, **parameters)
         return out if out.dtype == x.dtype else namespace(x).astype(out, x.dtype)
@@ -301,12 +318,16 @@ def _in_blocks(plan: Sequence[tuple[RandomTransform, float, Mapping[str, Any]]],
         for step, fs, drawn in plan:
             x = step._run_block(x, fs, drawn)
         return x
-    xp = namespace(x)
+    xp, like = namespace(x), as_float(x[:0])
+    readied = []
+    for step, fs, drawn in plan:
+        readied.append((step, fs, step._ready(drawn, like, fs)))
+        like = xp.empty((0, like.shape[1], step.output_length(int(like.shape[2]), fs)), dtype=like.dtype)
     for part in parts:
         block = as_float(x[part])
         block = xp.astype(block, block.dtype, copy=True)  # so that every step may write into it
-        for step, fs, drawn in plan:
-            block = step._rework_block(block, fs, rows_of(drawn, part, windows))
+        for step, fs, ready in readied:
+            block = step._rework_block(block, fs, rows_of(ready, part, windows))
         if out is None:
             out = xp.empty((windows, *block.shape[1:]), dtype=block.dtype)
         out[part] = block

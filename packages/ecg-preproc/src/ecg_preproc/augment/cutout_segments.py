@@ -11,7 +11,7 @@ from ecg_core.contracts.arrays import asarray_like, namespace
 from ecg_core.contracts.draws import Draws
 from ecg_core.contracts.transform import RandomTransform, probability
 from ecg_preproc.augment.interval import interval
-from ecg_preproc.augment.silence import silence, silenced
+from ecg_preproc.augment.silence import bit_mask, silence, silenced
 from ecg_preproc.augment.stretches import hidden
 
 __all__ = ["CutoutSegments"]
@@ -67,7 +67,7 @@ class CutoutSegments(RandomTransform):
         start, width = self._gaps(n, fs, drawn)
         longest = min(n, max(1, math.ceil(self.seconds[1] * fs)))
         if longest * self.gaps > n:  # then comparing every sample with every gap is less
-            return silence(x, hidden(start, width, n), self.value)
+            return silence(x, bit_mask(hidden(start, width, n), x), self.value)
         return silence(x, _kept(start, width, longest, x), self.value)
 
     def _gaps(self, samples: int, fs: float, drawn: dict[str, Any]) -> tuple[Any, Any]:
@@ -78,7 +78,7 @@ class CutoutSegments(RandomTransform):
 
 
 def _kept(start: Any, width: Any, longest: int, x: Any) -> Any:
-    """Integers of the size of a sample ``(windows, leads or 1, samples)``: 0 in a gap, -1 elsewhere; written gap by gap."""
+    """The bit mask ``(windows, leads or 1, samples)`` of all gaps, written gap by gap."""
     xp, n = namespace(x), int(x.shape[-1])
     integers = xp.int32 if x.dtype.itemsize == 4 else xp.int64
     step = asarray_like(np.arange(longest), start, dtype=xp.int64)

@@ -50,13 +50,16 @@ class GaussianNoise(RandomTransform):
             return x + xp.astype(level * drawn["sign"], x.dtype)[:, :, None] * from_bank(drawn["start"], x)
         return x + xp.astype(level[:, :, None] * drawn["noise"], x.dtype)
 
-    def rework(self, x: Any, *, fs: float, **drawn: Any) -> Any:
-        xp = namespace(x)
-        level = drawn["std"][:, None]
-        if self.fast:
-            noise = from_bank(drawn["start"], x)
-            noise *= xp.astype(level * drawn["sign"], x.dtype)[:, :, None]
-        else:
-            noise = xp.astype(level[:, :, None] * drawn["noise"], x.dtype)
+    def ready(self, drawn: dict[str, Any], *, like: Any, fs: float) -> dict[str, Any]:
+        if not self.fast:
+            return drawn
+        level = drawn["std"][:, None] * drawn["sign"]
+        return {"level": namespace(like).astype(level, like.dtype)[:, :, None], "start": drawn["start"]}
+
+    def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
+        if not self.fast:
+            return self.apply(x, fs=fs, **ready)
+        noise = from_bank(ready["start"], x)
+        noise *= ready["level"]
         x += noise
         return x

@@ -52,8 +52,11 @@ class MagnitudeWarp(RandomTransform):
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
         return x * self._curve(x, drawn)
 
-    def rework(self, x: Any, *, fs: float, **drawn: Any) -> Any:
-        x *= self._curve(x, drawn)
+    def ready(self, drawn: dict[str, Any], *, like: Any, fs: float) -> dict[str, Any]:
+        return {"curve": self._curve(like, drawn)}
+
+    def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
+        x *= ready["curve"]
         return x
 
     def _curve(self, x: Any, drawn: dict[str, Any]) -> Any:

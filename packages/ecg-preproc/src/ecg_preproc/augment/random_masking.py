@@ -9,7 +9,7 @@ from ecg_core.contracts.arrays import namespace
 from ecg_core.contracts.draws import Draws
 from ecg_core.contracts.transform import RandomTransform, probability
 from ecg_preproc.augment.interval import interval
-from ecg_preproc.augment.silence import silence, silenced
+from ecg_preproc.augment.silence import bit_mask, silence, silenced
 from ecg_preproc.augment.stretches import hidden
 
 __all__ = ["RandomMasking"]
@@ -78,8 +78,11 @@ class RandomMasking(RandomTransform):
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
         return silenced(x, self._hidden(x, fs, drawn), self.value)
 
-    def rework(self, x: Any, *, fs: float, **drawn: Any) -> Any:
-        return silence(x, self._hidden(x, fs, drawn), self.value)
+    def ready(self, drawn: dict[str, Any], *, like: Any, fs: float) -> dict[str, Any]:
+        return {"keep": bit_mask(self._hidden(like, fs, drawn), like)}
+
+    def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
+        return silence(x, ready["keep"], self.value)
 
     def _hidden(self, x: Any, fs: float, drawn: Mapping[str, Any]) -> Any:
         """``(windows, 1, samples)`` booleans."""

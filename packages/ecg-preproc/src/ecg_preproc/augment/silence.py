@@ -12,7 +12,7 @@ import numpy as np
 
 from ecg_core.contracts.arrays import asarray_like, namespace
 
-__all__ = ["silence", "silenced"]
+__all__ = ["bit_mask", "silence", "silenced"]
 
 
 def silenced(x: Any, hidden: Any, value: float) -> Any:
@@ -21,18 +21,15 @@ def silenced(x: Any, hidden: Any, value: float) -> Any:
     return xp.where(hidden, xp.full_like(x, value), x)
 
 
-def silence(x: Any, hidden: Any, value: float) -> Any:
-    """``x``, float32 or float64 and nobody else's, with ``value`` written where ``hidden`` is true.
+def bit_mask(hidden: Any, like: Any) -> Any:
+    """Integers of the size of a number of ``like``: no bit set where the booleans ``hidden`` are true, all elsewhere."""
+    xp = namespace(like)
+    return xp.astype(hidden, xp.int32 if like.dtype.itemsize == 4 else xp.int64) - 1
 
-    Args:
-        x: Signal.
-        hidden: Booleans, or integers of the size of a sample that are 0 where it is hidden and -1 where not; broadcast to ``x``.
-        value: What a hidden sample becomes.
-    """
-    xp = namespace(x)
-    integers = xp.int32 if x.dtype.itemsize == 4 else xp.int64
-    keep = xp.astype(hidden, integers) - 1 if hidden.dtype == xp.bool else hidden
-    bits = x.view(integers)
+
+def silence(x: Any, keep: Any, value: float) -> Any:
+    """``x``, float32 or float64 and nobody else's, with ``value`` written where the :func:`bit_mask` ``keep`` has no bits."""
+    bits = x.view(keep.dtype)
     bits &= keep
     if value != 0:
         number = np.float32(value).view(np.int32) if x.dtype.itemsize == 4 else np.float64(value).view(np.int64)

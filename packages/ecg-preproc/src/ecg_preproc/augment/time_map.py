@@ -24,17 +24,25 @@ def read_at(x: Any, at: Any) -> Any:
     Where a position is whole, the (finite) sample there comes out bit for bit. The outermost samples reach half a sample
     further; beyond that there is 0.
     """
-    xp = namespace(x)
-    last = x.shape[-1] - 1
+    return between(x, *neighbours(at, int(x.shape[-1]), x.dtype))
+
+
+def neighbours(at: Any, samples: int, dtype: Any) -> tuple[Any, Any, Any]:
+    """For ``(windows, points)`` positions the sample before each, int64, and the weights of that sample and of the next."""
+    xp, last = namespace(at), samples - 1
     # Weights instead of a choice at the end, which would cost a quarter of the whole.
-    inside = xp.astype(_inside(at, last), x.dtype)
+    inside = xp.astype(_inside(at, last), dtype)
     at = xp.clip(at, 0, last)
     floor = xp.clip(xp.floor(at), None, max(0, last - 1))
-    later = xp.astype(at - floor, x.dtype) * inside
-    left = xp.astype(floor, xp.int64)
+    later = xp.astype(at - floor, dtype) * inside
+    return xp.astype(floor, xp.int64), inside - later, later
+
+
+def between(x: Any, left: Any, earlier: Any, later: Any) -> Any:
+    """The weighted sums of two neighbours, ``(windows, leads, points)``; arguments as :func:`neighbours` gives them."""
     out = gathered(x, left)
-    out *= (inside - later)[:, None, :]
-    if last:
+    out *= earlier[:, None, :]
+    if x.shape[-1] > 1:
         after = gathered(x[..., 1:], left)  # one index for both
         after *= later[:, None, :]
         out += after
@@ -62,6 +70,13 @@ class TimeMap(RandomTransform):
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
         return read_at(x, self._everywhere(x, drawn))
+
+    def ready(self, drawn: dict[str, Any], *, like: Any, fs: float) -> dict[str, Any]:
+        left, earlier, later = neighbours(self._everywhere(like, drawn), int(like.shape[-1]), like.dtype)
+        return {"left": left, "earlier": earlier, "later": later}
+
+    def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
+        return between(x, **ready)
 
     def move(self, positions: Any, *, fs: float, samples: int, **drawn: Any) -> Any:
         xp = namespace(positions)

@@ -62,7 +62,16 @@ class TimeShift(RandomTransform):
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
         return self._shifted(x, fs, drawn["shift"], self.value)
 
+    def ready(self, drawn: dict[str, Any], *, like: Any, fs: float) -> dict[str, Any]:
+        return {"steps": self._steps(int(like.shape[-1]), fs, drawn["shift"])}
+
+    def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
+        return self._by(x, fs, ready["steps"], self.value)
+
     def _shifted(self, x: Any, fs: float, shift: Any, value: float) -> Any:
+        return self._by(x, fs, self._steps(int(x.shape[-1]), fs, shift), value)
+
+    def _by(self, x: Any, fs: float, steps: Any, value: float) -> Any:
         xp = namespace(x)
         n = int(x.shape[-1])
         most = self._most(n, fs)
@@ -70,7 +79,7 @@ class TimeShift(RandomTransform):
             before, after = x[..., n - most :], x[..., :most]
         else:
             before = after = xp.full_like(x[..., :most], value)
-        return stretches(xp.concat([before, x, after], axis=-1), most - self._steps(n, fs, shift), n)
+        return stretches(xp.concat([before, x, after], axis=-1), most - steps, n)
 
     def _most(self, samples: int, fs: float) -> int:
         return min(samples, max(1, round(self.seconds[1] * fs)))
