@@ -36,9 +36,15 @@ def record_key(name: str) -> int:
 
 def _mix(z: Any) -> Any:
     # Arithmetic shifts with a mask stand in for the unsigned shifts of the published finaliser.
-    z = (z ^ ((z >> 30) & 0x3FFFFFFFF)) * _FIRST
-    z = (z ^ ((z >> 27) & 0x1FFFFFFFFF)) * _SECOND
-    return z ^ ((z >> 31) & 0x1FFFFFFFF)
+    # In place from the second step on, because fresh memory costs more than the arithmetic.
+    for bits, mask, factor in ((30, 0x3FFFFFFFF, _FIRST), (27, 0x1FFFFFFFFF, _SECOND), (31, 0x1FFFFFFFF, 1)):
+        shifted = z >> bits
+        shifted &= mask
+        shifted ^= z
+        if factor != 1:
+            shifted *= factor
+        z = shifted
+    return z
 
 
 def _wrap(value: int) -> int:
@@ -57,6 +63,17 @@ def _host(keys: Any) -> Any:
     """The memory of a tensor on the processor as a NumPy array, whose calls on a few numbers cost a third; others as they are."""
     plain = not is_numpy_array(keys) and str(keys.device) == "cpu" and type(keys).__module__ == "torch"
     return keys.numpy() if plain else keys
+
+
+def _bits(keys: Any, call: int, size: Sequence[int]) -> Any:
+    """``(windows, *size)`` int64: the bits of the draw with this number."""
+    count = math.prod(size)
+    stream = _mix(keys + _wrap(call * _GOLDEN))[:, None]
+    counter = asarray_like(np.arange(1, count + 1, dtype=np.int64), keys) * _GOLDEN
+    return namespace(keys).reshape(_mix(stream + counter), (int(keys.shape[0]), *size))
+
+
+_MANY = 1 << 16  # numbers that are made at once
 
 
 class Draws:
@@ -95,6 +112,12 @@ class Draws:
         """Draws independent of these and of every other salt's."""
         return Draws(asarray_like(_mix(_host(self.keys) ^ _mixed_number(_wrap(salt))), self.keys))
 
+    def after(self, calls: int) -> Draws:
+        """These draws as they are after some calls, made or not: what is drawn then can be drawn later, and elsewhere."""
+        later = Draws(self.keys)
+        later._calls = calls
+        return later
+
     def subset(self, index: Any) -> Draws:
         """Draws of some of the windows."""
         return Draws(self.keys[index])
@@ -105,12 +128,8 @@ class Draws:
 
     def _bits(self, size: Sequence[int]) -> Any:
         """The same, on the processor as a NumPy array."""
-        keys = _host(self.keys)
         self._calls += 1
-        count = math.prod(size)
-        stream = _mix(keys + _wrap(self._calls * _GOLDEN))[:, None]
-        counter = asarray_like(np.arange(1, count + 1, dtype=np.int64), keys) * _GOLDEN
-        return namespace(keys).reshape(_mix(stream + counter), (len(self), *size))
+        return _bits(_host(self.keys), self._calls, size)
 
     def uniform(self, low: float = 0.0, high: float = 1.0, size: Sequence[int] = ()) -> Any:
         """``(windows, *size)`` float32, uniform in [low, high); rounding may reach ``high`` unless the range is [0, 1)."""
@@ -125,11 +144,26 @@ class Draws:
 
     def normal(self, size: Sequence[int] = ()) -> Any:
         """``(windows, *size)`` float32 standard normal numbers (Box and Muller 1958)."""
+        self._calls += 1
+        rows = max(1, _MANY // max(1, math.prod(size)))
+        if len(self) <= rows or str(self.keys.device) != "cpu":
+            return self._normal(self.keys, size)
+        # A few windows at a time, so that what lies between the bits and the numbers stays in the cache.
         xp = namespace(self.keys)
-        bits = self.bits(size)
-        radius = xp.astype((bits >> 40) & 0xFFFFFF, xp.float32) + 0.5  # never zero: its logarithm is taken
+        out = xp.empty((len(self), *size), dtype=xp.float32)
+        for start in range(0, len(self), rows):
+            out[start : start + rows] = self._normal(self.keys[start : start + rows], size)
+        return out
+
+    def _normal(self, keys: Any, size: Sequence[int]) -> Any:
+        xp = namespace(keys)
+        bits = asarray_like(_bits(_host(keys), self._calls, size), keys)
+        radius = xp.astype((bits >> 40) & 0xFFFFFF, xp.float32)
+        radius += 0.5  # never zero: its logarithm is taken
+        radius *= 2.0**-24
         angle = xp.astype((bits >> 8) & 0xFFFFFF, xp.float32)
-        return xp.sqrt(-2.0 * xp.log(radius * 2.0**-24)) * xp.cos(angle * (2.0 * math.pi * 2.0**-24))
+        angle *= 2.0 * math.pi * 2.0**-24
+        return xp.sqrt(-2.0 * xp.log(radius)) * xp.cos(angle)
 
     def beta(self, a: float, b: float) -> Any:
         """``(windows,)`` float32 from the beta distribution, as the share of one gamma variable in the sum of two.
