@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ecg_core import TRANSFORMS, Compose
 from ecg_core.contracts.blocks import blocks
+from ecg_core.contracts.draws import Draws
 from ecg_core.contracts.random_run import run_length
 from ecg_core.contracts.transform import RandomTransform
 from ecg_core.data.batch import Batch
@@ -88,6 +91,59 @@ def test_blocks_give_what_the_road_of_gradients_gives(configs):
     assert run_length(steps, big, None) == len(steps)
     np.testing.assert_allclose(Compose(steps)(big, fs=FS, generator=3)[:24].numpy(), whole.detach().numpy(), atol=1e-6)
     whole.sum().backward()
+
+
+@pytest.mark.parametrize("framework", ["numpy", "torch"])
+def test_rand_augment_of_a_large_batch_is_that_of_its_windows_one_by_one(framework):
+    given, transform = batch().signal, TRANSFORMS.build({"name": "rand_augment", "n": 3, "magnitude": 1.0})
+    if framework == "torch":
+        given = pytest.importorskip("torch").from_numpy(given)
+    draws = Draws.seeded(8, windows=WINDOWS)
+    whole = transform(given, fs=FS, generator=draws)
+    for row in range(0, WINDOWS, 5):
+        one = transform(given[row : row + 1], fs=FS, generator=draws.subset(slice(row, row + 1)))
+        np.testing.assert_allclose(np.asarray(whole[row]), np.asarray(one[0]), atol=1e-6)
+    assert (np.asarray(given) == batch().signal).all()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "value", "mode"),
+    [((0.0, 1.0), 0.0, "fill"), ((6.0, 12.0), -1.5, "fill"), ((0.5, 4.0), 0.0, "circular")],
+)
+@pytest.mark.parametrize("framework", ["numpy", "torch"])
+def test_a_large_batch_is_shifted_as_roll_shifts_it_and_filled_where_nothing_comes_in(seconds, value, mode, framework):
+    signal = batch().signal
+    signal[5, 2, :700] = np.nan
+    transform = TRANSFORMS.build({"name": "time_shift", "seconds": seconds, "value": value, "mode": mode, "p": 1.0})
+    given = replace(batch(), signal=signal, mask=np.ones((WINDOWS, SAMPLES), bool))
+    out = transform(given if framework == "numpy" else given.to("cpu"))
+    steps = transform._steps(SAMPLES, FS, transform._drawn(signal.shape, given.draws())["shift"])
+    assert (steps > 0).any()
+    assert (steps < 0).any()
+    for row, by in enumerate(steps.tolist()):
+        expected = np.roll(signal[row], by, axis=-1)
+        if mode == "fill":
+            expected[:, : max(by, 0)] = value
+            expected[:, SAMPLES + min(by, 0) :] = value
+        np.testing.assert_array_equal(np.asarray(out.signal[row]), expected)
+
+
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+@pytest.mark.parametrize("framework", ["numpy", "torch"])
+def test_mixing_a_large_batch_is_the_plain_sum_and_a_damaged_partner_spoils_nobody_who_is_not_hit(name, framework):
+    signal = batch().signal
+    signal[::3] = np.nan
+    given, transform = replace(batch(), signal=signal), TRANSFORMS.build({"name": name, "p": 0.5})
+    out = transform(given if framework == "numpy" else given.to("cpu"))
+    drawn = transform._drawn(signal.shape, given.draws())
+    share, other = transform._share(SAMPLES, drawn)[:, None, :], signal[drawn["partner"]]
+    plain = (
+        np.where(share, signal, other) if name == "cutmix" else np.where(share >= 1, signal, share * signal + (1 - share) * other)
+    )
+    np.testing.assert_allclose(
+        np.asarray(out.signal), plain, atol=2e-6
+    )  # logarithms of the two frameworks differ in the last bit
+    assert np.isfinite(np.asarray(out.signal)[1::3]).all(axis=(1, 2)).sum() > 3
 
 
 def test_a_step_that_hands_its_input_back_does_not_let_the_next_write_into_it():

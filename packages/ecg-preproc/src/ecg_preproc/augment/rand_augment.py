@@ -86,7 +86,7 @@ class RandAugment(RandomTransform):
         inside = not blocks(x)  # with gradients, or elsewhere than on the processor
 
         def act(t: RandomTransform, value: Any, own: Mapping[str, Any]) -> Any:
-            return t._run(value, fs, own) if inside else t._rework_block(value, fs, own)
+            return t._run(value, fs, own) if inside else t._rework_block(value, fs, t._ready(own, value[:0], fs))
 
         return self._each(x, drawn, int(x.shape[-1]), act)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from ecg_core.contracts.arrays import namespace
+import numpy as np
+
+from ecg_core.contracts.arrays import asarray_like, namespace
 from ecg_core.contracts.draws import Draws
 from ecg_core.contracts.transform import RandomTransform, probability
 from ecg_preproc.augment.interval import interval
-from ecg_preproc.augment.stretches import stretches
+from ecg_preproc.augment.silence import bit_mask, silence
+from ecg_preproc.augment.stretches import runs_at, stretches
 
 __all__ = ["TimeShift"]
 
@@ -63,10 +66,20 @@ class TimeShift(RandomTransform):
         return self._shifted(x, fs, drawn["shift"], self.value)
 
     def ready(self, drawn: dict[str, Any], *, like: Any, fs: float) -> dict[str, Any]:
-        return {"steps": self._steps(int(like.shape[-1]), fs, drawn["shift"])}
+        n, steps = int(like.shape[-1]), self._steps(int(like.shape[-1]), fs, drawn["shift"])
+        if self.mode == "circular":
+            return {"steps": steps}
+        there, by = asarray_like(np.arange(n)[None], steps), steps[:, None]
+        return {"steps": steps, "keep": bit_mask((there < by) | (there >= n + by), like)[:, None, :]}
 
     def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
-        return self._by(x, fs, ready["steps"], self.value)
+        if self.mode == "circular":
+            return self._by(x, fs, ready["steps"], self.value)
+        n, most = int(x.shape[-1]), self._most(int(x.shape[-1]), fs)
+        out = _slid(x, ready["steps"])
+        for end in (slice(0, most), slice(max(most, n - most), n)):  # what came in from the rows beside
+            silence(out[..., end], ready["keep"][..., end], self.value)
+        return out
 
     def _shifted(self, x: Any, fs: float, shift: Any, value: float) -> Any:
         return self._by(x, fs, self._steps(int(x.shape[-1]), fs, shift), value)
@@ -89,3 +102,21 @@ class TimeShift(RandomTransform):
         xp = namespace(shift)
         size = xp.clip(xp.round(xp.abs(shift) * fs), 1, self._most(samples, fs))
         return xp.astype(xp.sign(shift) * size, xp.int64)
+
+
+def _slid(x: Any, steps: Any) -> Any:
+    """Every row of ``x`` from ``steps`` samples further to the left in memory; what the row beside it holds comes in.
+
+    Room around every row would cost another copy. Only the first row and the last have nothing beside them.
+    """
+    xp = namespace(x)
+    windows, leads, n = (int(size) for size in x.shape)
+    rows = asarray_like(np.arange(windows * leads).reshape(windows, leads) * n, steps)
+    start = xp.clip(rows - steps[:, None], 0, (windows * leads - 1) * n)
+    out = runs_at(xp.reshape(x, (-1,)), start, n)
+    first, last = int(steps[0]), int(steps[-1])
+    if first > 0:
+        out[0, 0, first:] = x[0, 0, : n - first]
+    if last < 0:
+        out[-1, -1, : n + last] = x[-1, -1, -last:]
+    return out
