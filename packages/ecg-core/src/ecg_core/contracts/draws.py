@@ -65,6 +65,11 @@ def _host(keys: Any) -> Any:
     return keys.numpy() if plain else keys
 
 
+def _home(values: Any, keys: Any) -> Any:
+    """What was worked out by way of :func:`_host`, back in the framework of the keys; the memory is the same."""
+    return values if type(values) is type(keys) else namespace(keys).from_numpy(values)
+
+
 def _bits(keys: Any, call: int, size: Sequence[int]) -> Any:
     """``(windows, *size)`` int64: the bits of the draw with this number."""
     count = math.prod(size)
@@ -110,7 +115,7 @@ class Draws:
 
     def child(self, salt: int) -> Draws:
         """Draws independent of these and of every other salt's."""
-        return Draws(asarray_like(_mix(_host(self.keys) ^ _mixed_number(_wrap(salt))), self.keys))
+        return Draws(_home(_mix(_host(self.keys) ^ _mixed_number(_wrap(salt))), self.keys))
 
     def after(self, calls: int) -> Draws:
         """These draws as they are after some calls, made or not: what is drawn then can be drawn later, and elsewhere."""
@@ -124,7 +129,7 @@ class Draws:
 
     def bits(self, size: Sequence[int] = ()) -> Any:
         """``(windows, *size)`` int64 with 64 random bits each."""
-        return asarray_like(self._bits(size), self.keys)
+        return _home(self._bits(size), self.keys)
 
     def _bits(self, size: Sequence[int]) -> Any:
         """The same, on the processor as a NumPy array."""
@@ -136,7 +141,7 @@ class Draws:
         bits = (self._bits(size) >> 40) & 0xFFFFFF
         xp = namespace(bits)
         unit = xp.astype(bits, xp.float32) * 2.0**-24
-        return asarray_like(unit * (high - low) + low, self.keys, dtype=namespace(self.keys).float32)
+        return _home(unit * (high - low) + low, self.keys)
 
     def integers(self, high: int, size: Sequence[int] = ()) -> Any:
         """``(windows, *size)`` int64, uniform in 0 … high - 1."""
@@ -157,7 +162,7 @@ class Draws:
 
     def _normal(self, keys: Any, size: Sequence[int]) -> Any:
         xp = namespace(keys)
-        bits = asarray_like(_bits(_host(keys), self._calls, size), keys)
+        bits = _home(_bits(_host(keys), self._calls, size), keys)
         radius = xp.astype((bits >> 40) & 0xFFFFFF, xp.float32)
         radius += 0.5  # never zero: its logarithm is taken
         radius *= 2.0**-24

@@ -58,8 +58,9 @@ def hidden(start: Any, width: Any, samples: int) -> Any:
     """
     xp = namespace(start)
     position = asarray_like(np.arange(samples), start)
-    out = xp.zeros((*start.shape[:-1], samples), dtype=xp.bool, device=start.device)
+    out = None
     for i in range(start.shape[-1]):
         begin = start[..., i : i + 1]
-        out = out | ((position >= begin) & (position < begin + width[..., i : i + 1]))
-    return out
+        there = (position >= begin) & (position < begin + width[..., i : i + 1])
+        out = there if out is None else out | there
+    return xp.zeros((*start.shape[:-1], samples), dtype=xp.bool, device=start.device) if out is None else out

@@ -32,10 +32,13 @@ def neighbours(at: Any, samples: int, dtype: Any) -> tuple[Any, Any, Any]:
     xp, last = namespace(at), samples - 1
     # Weights instead of a choice at the end, which would cost a quarter of the whole.
     inside = xp.astype(_inside(at, last), dtype)
-    at = xp.clip(at, 0, last)
+    at = xp.clip(at, 0, last)  # from here on an array of our own
     floor = xp.clip(xp.floor(at), None, max(0, last - 1))
-    later = xp.astype(at - floor, dtype) * inside
-    return xp.astype(floor, xp.int64), inside - later, later
+    at -= floor
+    later = xp.astype(at, dtype)
+    later *= inside
+    inside -= later
+    return xp.astype(floor, xp.int64), inside, later
 
 
 def between(x: Any, left: Any, earlier: Any, later: Any) -> Any:

@@ -69,16 +69,17 @@ class TimeShift(RandomTransform):
         n, steps = int(like.shape[-1]), self._steps(int(like.shape[-1]), fs, drawn["shift"])
         if self.mode == "circular":
             return {"steps": steps}
-        there, by = asarray_like(np.arange(n)[None], steps), steps[:, None]
-        return {"steps": steps, "keep": bit_mask((there < by) | (there >= n + by), like)[:, None, :]}
+        edge, by = asarray_like(np.arange(self._most(n, fs))[None], steps), steps[:, None]
+        head, tail = (bit_mask(came_in, like)[:, None, :] for came_in in (edge < by, edge >= edge.shape[1] + by))
+        return {"steps": steps, "head": head, "tail": tail}
 
     def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
         if self.mode == "circular":
             return self._by(x, fs, ready["steps"], self.value)
-        n, most = int(x.shape[-1]), self._most(int(x.shape[-1]), fs)
-        out = _slid(x, ready["steps"])
-        for end in (slice(0, most), slice(max(most, n - most), n)):  # what came in from the rows beside
-            silence(out[..., end], ready["keep"][..., end], self.value)
+        out, most = _slid(x, ready["steps"]), int(ready["head"].shape[-1])
+        # What came in from the rows beside; a window is shifted to one side, so the two ends may overlap.
+        silence(out[..., :most], ready["head"], self.value)
+        silence(out[..., x.shape[-1] - most :], ready["tail"], self.value)
         return out
 
     def _shifted(self, x: Any, fs: float, shift: Any, value: float) -> Any:
