@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecg_core.contracts.draws import Draws, record_key
@@ -52,6 +52,7 @@ def test_different_keys_draw_different_bits(keys, seed):
     assert len(np.unique(bits)) == bits.size
 
 
+@settings(deadline=None)  # the first example waits for torch to load
 @given(KEYS, st.integers(0, 2**64 - 1), st.integers(-5, 5))
 def test_numpy_and_torch_draw_the_same_bits(keys, seed, salt):
     torch = pytest.importorskip("torch")

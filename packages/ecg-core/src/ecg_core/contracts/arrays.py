@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, is_numpy_array, is_torch_array
 
-__all__ = ["as_float", "asarray_like", "is_array", "namespace", "widened"]
+__all__ = ["as_float", "asarray_like", "is_array", "is_numpy_array", "namespace", "widened"]
 
 
 def namespace(x: Any) -> Any:

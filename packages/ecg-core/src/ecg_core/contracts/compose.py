@@ -11,6 +11,9 @@ import numpy as np
 from ecg_core.contracts.arrays import as_float, asarray_like, is_array, namespace
 from ecg_core.contracts.draws import Draws, record_key
 from ecg_core.contracts.fusing import FusedRun, fusible_length
+from ecg_core.contracts.mixing import MixingTransform
+from ecg_core.contracts.random_run import RandomRun, run_length
+from ecg_core.contracts.rows import own_copy, put_rows, take_rows
 from ecg_core.contracts.transform import S, Transform, _as_draws, _as_windows, probability
 from ecg_core.data.batch import Batch
 from ecg_core.data.leads import canonical_leads
@@ -28,10 +31,12 @@ class Compose(Transform):
 
     Args:
         transforms: Transforms, or the names or configurations from which the registry builds them.
-        random_order: Each window gets its own order. Only for transforms that keep length and ``fs``.
-        p: Probability that a window goes through the chain at all.
+        random_order: Each window gets its own order. Only for transforms that keep length, ``fs`` and leads, and that do not
+            mix windows with each other.
+        p: Probability that a window goes through the chain at all; it then gets what ``p = 1`` gives it, in a batch of those
+            that do. Below 1 only for transforms that keep length, ``fs`` and leads.
         fuse: Do neighbouring filters in one FFT pair, and what follows them in the same pass: the same numbers, faster.
-            Not where ``random_order`` or ``p`` lets each window go its own way.
+            Not where ``random_order`` lets each window go its own way.
     """
 
     def __init__(
@@ -50,6 +55,12 @@ class Compose(Transform):
         self.random_order = random_order
         self.p = probability(p)
         self.fuse = fuse
+        mixing = [type(t).__name__ for t in self.transforms if random_order and _mixes(t)]
+        if mixing:
+            raise ConfigError(
+                f"{mixing[0]} mixes windows with each other, which windows that each go in an order of their own cannot; "
+                "put it in front of or behind the chain with random_order"
+            )
 
     @classmethod
     def conformance_params(cls) -> dict[str, Any]:
@@ -140,44 +151,58 @@ class Compose(Transform):
     def _in_turn(self, x: Any, fs: float | None, leads: Sequence[str] | None, draws: Draws) -> Any:
         number = 0
         while number < len(self.transforms):
-            transform, count = self._next(number, fs if is_array(x) else x.fs)
-            x = transform(x, fs=fs, leads=leads, generator=draws.child(number))
+            transform, count = self._next(number, x, fs, leads)
+            own = draws if isinstance(transform, RandomRun) else draws.child(number)
+            x = transform(x, fs=fs, leads=leads, generator=own)
             # A record and a batch know their own, and what is given with them was only checked.
             fs = None if fs is None or not is_array(x) else transform.output_fs(fs)
             leads = None if leads is None or not is_array(x) else transform.output_leads(canonical_leads(leads))
             number += count
         return x
 
-    def _next(self, number: int, fs: float | None) -> tuple[Transform, int]:
+    def _next(self, number: int, x: Any, fs: float | None, leads: Sequence[str] | None) -> tuple[Transform, int]:
         """What comes at this place of the chain, and for how many of its transforms it stands."""
-        if fs is None or not 0 < fs < float("inf"):  # the transform itself says what is wrong
-            return self.transforms[number], 1
         rest = self.transforms[number:]
+        names = None if leads is None and is_array(x) else canonical_leads(leads or x.leads)
+        random = 0 if isinstance(x, Record) else run_length(rest, x, names)
+        if random > 1:
+            return RandomRun(rest[:random], first=number), random  # type: ignore[arg-type]
+        fs = fs if is_array(x) else x.fs
+        if fs is None or not 0 < fs < float("inf"):  # the transform itself says what is wrong
+            return rest[0], 1
         filters, followers = fusible_length(rest, fs)
         if not self.fuse:
             followers = 0
         if filters + followers < 2:
-            return self.transforms[number], 1
+            return rest[0], 1
         run = FusedRun(rest[:filters], rest[filters : filters + followers], together=self.fuse)
         return run, filters + followers
 
     def _on_record(self, record: Record, generator: Draws | int | None) -> Record:
+        self._check_kept(record.fs, record.n_samples, record.leads)
         draws = self._draws_for(record, generator)
         hit, order = self._plan(draws)
         if not bool(hit[0]):
             return record
+        if not self.random_order:
+            return self._in_turn(record, None, None, draws)
         for number in order[0].tolist():
             record = self.transforms[number](record, generator=draws.child(number))
         return record
 
     def _on_batch(self, batch: Batch, generator: Draws | int | None) -> Batch:
         draws = self._draws_for(batch, generator)
-        return replace(batch, signal=self._shuffled(batch.signal, batch.fs, batch.leads, draws))
+        return self._shuffled(batch, batch.fs, batch.leads, draws)
 
     def _on_array(self, x: Any, fs: float, leads: tuple[str, ...] | None, generator: Draws | int | None) -> Any:
         windows = _as_windows(x)
         draws = _as_draws(generator, int(windows.shape[0])).like(windows)
         return namespace(x).reshape(self._shuffled(windows, fs, leads, draws), x.shape)
+
+    def _softened(self, batch: Batch) -> Batch:
+        for transform in self.transforms if self.p > 0 else ():
+            batch = transform._softened(batch)
+        return batch
 
     def _plan(self, draws: Draws) -> tuple[Any, Any]:
         count = len(self.transforms)
@@ -187,29 +212,43 @@ class Compose(Transform):
             ranks = ranks * 0 + asarray_like(np.arange(count), ranks)
         return draws.child(-2).happens(self.p), xp.argsort(ranks, axis=-1)
 
-    def _shuffled(self, x: Any, fs: float, leads: tuple[str, ...] | None, draws: Draws) -> Any:
-        """Each window through its own order: per slot, every transform takes the windows whose turn it is."""
+    def _check_kept(self, fs: float, samples: int, leads: tuple[str, ...] | None) -> None:
+        """Refuse what would leave windows of two kinds in one batch."""
         # Each by itself: in another order, two that cancel out would not. An unknown fs is NaN, which ``in`` finds by identity.
-        n = x.shape[-1]
-        if any(t.output_fs(fs) not in (fs,) or t.output_length(n, fs) != n for t in self.transforms):
-            raise ConfigError(
-                "random_order and p need transforms that keep the length and fs; put the others in front of this chain"
-            )
-        x, xp = as_float(x), namespace(x)
+        for t in self.transforms:
+            named = leads is not None and t.output_leads(leads) != leads
+            if named or t.output_fs(fs) not in (fs,) or t.output_length(samples, fs) != samples:
+                raise ConfigError(
+                    "random_order and p need transforms that keep the length and fs, and the leads; "
+                    f"put {type(t).__name__} in front of this chain"
+                )
+
+    def _shuffled(self, x: Any, fs: float, leads: tuple[str, ...] | None, draws: Draws) -> Any:
+        """Windows (an array or a batch), of which each goes its own way: with all its facts, through the chain or not.
+
+        Class numbers become soft for all windows if any step makes them so: windows of one batch have targets of one kind.
+        """
+        signal = x.signal if isinstance(x, Batch) else x
+        self._check_kept(fs, int(signal.shape[-1]), leads)
+        xp = namespace(signal)
+        known: dict[str, Any] = {} if isinstance(x, Batch) else {"fs": None if fs != fs else fs, "leads": leads}
         hit, order = self._plan(draws)
+        ready = own_copy(self._softened(replace(x, signal=as_float(signal))) if isinstance(x, Batch) else as_float(x))
+        if not self.random_order:
+            rows = xp.nonzero(hit)[0]
+            if rows.shape[0] == 0:
+                return ready
+            through = self._in_turn(take_rows(x, rows), known.get("fs"), known.get("leads"), draws.subset(rows))
+            return put_rows(ready, rows, through)
         for slot in range(len(self.transforms)):
             for number, transform in enumerate(self.transforms):
                 turn = xp.nonzero((order[:, slot] == number) & hit)[0]
                 if turn.shape[0]:
-                    own = draws.child(number).subset(turn)
-                    done = transform(x[turn], fs=None if fs != fs else fs, leads=leads, generator=own)
-                    x = _placed(x, turn, done)
-        return x
+                    done = transform(take_rows(ready, turn), generator=draws.child(number).subset(turn), **known)
+                    ready = put_rows(ready, turn, done)
+        return ready
 
 
-def _placed(x: Any, index: Any, values: Any) -> Any:
-    """``x`` with the windows at ``index`` replaced, leaving ``x`` itself (and its gradient graph) alone."""
-    xp = namespace(x)
-    rest = xp.astype(x, x.dtype, copy=True)
-    rest[index] = values
-    return rest
+def _mixes(transform: Transform) -> bool:
+    """Whether windows meet in it."""
+    return isinstance(transform, MixingTransform) or any(_mixes(t) for t in getattr(transform, "transforms", ()))

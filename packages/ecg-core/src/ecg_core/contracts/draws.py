@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ecg_core.contracts.arrays import asarray_like, namespace
+from ecg_core.contracts.arrays import asarray_like, is_numpy_array, namespace
 
 __all__ = ["Draws", "record_key"]
 
@@ -25,6 +25,7 @@ def _signed(value: int) -> int:
 
 
 _GOLDEN = _signed(0x9E3779B97F4A7C15)
+_ALL = 0xFFFFFFFFFFFFFFFF
 _FIRST, _SECOND = _signed(0xBF58476D1CE4E5B9), _signed(0x94D049BB133111EB)
 
 
@@ -35,13 +36,49 @@ def record_key(name: str) -> int:
 
 def _mix(z: Any) -> Any:
     # Arithmetic shifts with a mask stand in for the unsigned shifts of the published finaliser.
-    z = (z ^ ((z >> 30) & 0x3FFFFFFFF)) * _FIRST
-    z = (z ^ ((z >> 27) & 0x1FFFFFFFFF)) * _SECOND
-    return z ^ ((z >> 31) & 0x1FFFFFFFF)
+    # In place from the second step on, because fresh memory costs more than the arithmetic.
+    for bits, mask, factor in ((30, 0x3FFFFFFFF, _FIRST), (27, 0x1FFFFFFFFF, _SECOND), (31, 0x1FFFFFFFF, 1)):
+        shifted = z >> bits
+        shifted &= mask
+        shifted ^= z
+        if factor != 1:
+            shifted *= factor
+        z = shifted
+    return z
 
 
 def _wrap(value: int) -> int:
     return _signed(value & 0xFFFFFFFFFFFFFFFF)
+
+
+def _mixed_number(value: int) -> int:
+    """:func:`_mix` of one number: a whole array for a single salt would cost as much as the draws of a batch."""
+    z = (value + _GOLDEN) & _ALL
+    z = ((z ^ (z >> 30)) * (_FIRST & _ALL)) & _ALL
+    z = ((z ^ (z >> 27)) * (_SECOND & _ALL)) & _ALL
+    return _wrap(z ^ (z >> 31))
+
+
+def _host(keys: Any) -> Any:
+    """The memory of a tensor on the processor as a NumPy array, whose calls on a few numbers cost a third; others as they are."""
+    plain = not is_numpy_array(keys) and str(keys.device) == "cpu" and type(keys).__module__ == "torch"
+    return keys.numpy() if plain else keys
+
+
+def _home(values: Any, keys: Any) -> Any:
+    """What was worked out by way of :func:`_host`, back in the framework of the keys; the memory is the same."""
+    return values if type(values) is type(keys) else namespace(keys).from_numpy(values)
+
+
+def _bits(keys: Any, call: int, size: Sequence[int]) -> Any:
+    """``(windows, *size)`` int64: the bits of the draw with this number."""
+    count = math.prod(size)
+    stream = _mix(keys + _wrap(call * _GOLDEN))[:, None]
+    counter = asarray_like(np.arange(1, count + 1, dtype=np.int64), keys) * _GOLDEN
+    return namespace(keys).reshape(_mix(stream + counter), (int(keys.shape[0]), *size))
+
+
+_MANY = 1 << 16  # numbers that are made at once
 
 
 class Draws:
@@ -78,8 +115,13 @@ class Draws:
 
     def child(self, salt: int) -> Draws:
         """Draws independent of these and of every other salt's."""
-        keys = self.keys
-        return Draws(_mix(keys ^ _mix(asarray_like(np.full(1, _wrap(salt), dtype=np.int64), keys) + _GOLDEN)))
+        return Draws(_home(_mix(_host(self.keys) ^ _mixed_number(_wrap(salt))), self.keys))
+
+    def after(self, calls: int) -> Draws:
+        """These draws as they are after some calls, made or not: what is drawn then can be drawn later, and elsewhere."""
+        later = Draws(self.keys)
+        later._calls = calls
+        return later
 
     def subset(self, index: Any) -> Draws:
         """Draws of some of the windows."""
@@ -87,18 +129,19 @@ class Draws:
 
     def bits(self, size: Sequence[int] = ()) -> Any:
         """``(windows, *size)`` int64 with 64 random bits each."""
-        xp = namespace(self.keys)
+        return _home(self._bits(size), self.keys)
+
+    def _bits(self, size: Sequence[int]) -> Any:
+        """The same, on the processor as a NumPy array."""
         self._calls += 1
-        count = math.prod(size)
-        stream = _mix(self.keys + _wrap(self._calls * _GOLDEN))[:, None]
-        counter = asarray_like(np.arange(1, count + 1, dtype=np.int64), self.keys) * _GOLDEN
-        return xp.reshape(_mix(stream + counter), (len(self), *size))
+        return _bits(_host(self.keys), self._calls, size)
 
     def uniform(self, low: float = 0.0, high: float = 1.0, size: Sequence[int] = ()) -> Any:
         """``(windows, *size)`` float32, uniform in [low, high); rounding may reach ``high`` unless the range is [0, 1)."""
-        xp = namespace(self.keys)
-        unit = xp.astype((self.bits(size) >> 40) & 0xFFFFFF, xp.float32) * 2.0**-24
-        return unit * (high - low) + low
+        bits = (self._bits(size) >> 40) & 0xFFFFFF
+        xp = namespace(bits)
+        unit = xp.astype(bits, xp.float32) * 2.0**-24
+        return _home(unit * (high - low) + low, self.keys)
 
     def integers(self, high: int, size: Sequence[int] = ()) -> Any:
         """``(windows, *size)`` int64, uniform in 0 … high - 1."""
@@ -106,11 +149,26 @@ class Draws:
 
     def normal(self, size: Sequence[int] = ()) -> Any:
         """``(windows, *size)`` float32 standard normal numbers (Box and Muller 1958)."""
+        self._calls += 1
+        rows = max(1, _MANY // max(1, math.prod(size)))
+        if len(self) <= rows or str(self.keys.device) != "cpu":
+            return self._normal(self.keys, size)
+        # A few windows at a time, so that what lies between the bits and the numbers stays in the cache.
         xp = namespace(self.keys)
-        bits = self.bits(size)
-        radius = xp.astype((bits >> 40) & 0xFFFFFF, xp.float32) + 0.5  # never zero: its logarithm is taken
+        out = xp.empty((len(self), *size), dtype=xp.float32)
+        for start in range(0, len(self), rows):
+            out[start : start + rows] = self._normal(self.keys[start : start + rows], size)
+        return out
+
+    def _normal(self, keys: Any, size: Sequence[int]) -> Any:
+        xp = namespace(keys)
+        bits = _home(_bits(_host(keys), self._calls, size), keys)
+        radius = xp.astype((bits >> 40) & 0xFFFFFF, xp.float32)
+        radius += 0.5  # never zero: its logarithm is taken
+        radius *= 2.0**-24
         angle = xp.astype((bits >> 8) & 0xFFFFFF, xp.float32)
-        return xp.sqrt(-2.0 * xp.log(radius * 2.0**-24)) * xp.cos(angle * (2.0 * math.pi * 2.0**-24))
+        angle *= 2.0 * math.pi * 2.0**-24
+        return xp.sqrt(-2.0 * xp.log(radius)) * xp.cos(angle)
 
     def beta(self, a: float, b: float) -> Any:
         """``(windows,)`` float32 from the beta distribution, as the share of one gamma variable in the sum of two.

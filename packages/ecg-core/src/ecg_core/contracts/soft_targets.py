@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ecg_core.contracts.arrays import as_float, asarray_like, namespace
+from ecg_core.contracts.rows import rows, write_rows
+from ecg_core.data.batch import Batch
 
-__all__ = ["blended", "soft_steps", "soft_targets"]
+__all__ = ["blended", "blended_anew", "soft_steps", "soft_targets", "softened"]
 
 
 def soft_targets(targets: Any, n_classes: int | None, *, who: str) -> Any:
@@ -40,6 +43,49 @@ def blended(own: Any, other: Any, share: Any) -> Any:
         return xp.where(share, own, other)
     share = xp.astype(share, own.dtype)
     return xp.where(share >= 1, own, share * own + (1 - share) * other)
+
+
+def blended_anew(own: Any, other: Any, share: Any) -> Any:
+    """:func:`blended` of float32 or float64 signals without gradients, written over ``other``, which is nobody else's.
+
+    A choice per element is eight times as slow as the same on bits; a weighted sum is corrected where the share is 1.
+    """
+    xp = namespace(own)
+    integers = xp.int32 if own.dtype.itemsize == 4 else xp.int64
+    if share.dtype == xp.bool:
+        mine, theirs = own.view(integers), other.view(integers)
+        theirs ^= mine
+        theirs &= xp.astype(share, integers) - 1
+        theirs ^= mine
+        return other
+    share = xp.astype(share, own.dtype)
+    other *= 1 - share
+    other += share * own
+    if share.shape[-1] > 1:
+        return xp.where(share >= 1, own, other)
+    whole = xp.nonzero(share[:, 0, 0] >= 1)[0]
+    if whole.shape[0]:
+        write_rows(other, whole, rows(own, whole))
+    return other
+
+
+def softened(batch: Batch, n_classes: int | None, *, who: str, steps: bool = True) -> Batch:
+    """The batch with shares of classes instead of class numbers.
+
+    Args:
+        batch: Batch, with or without targets.
+        n_classes: How many classes class numbers count.
+        who: The transform that asks, for the error.
+        steps: Do so with step targets too, if they are class numbers.
+    """
+    targets, step_targets = batch.targets, batch.step_targets
+    return replace(
+        batch,
+        targets=None if targets is None else soft_targets(targets, n_classes, who=who),
+        step_targets=soft_steps(step_targets, n_classes, who=who)
+        if step_targets is not None and (steps or step_targets.ndim > 2)
+        else step_targets,
+    )
 
 
 def _one_hot(column: Any, n_classes: int | None, who: str) -> Any:

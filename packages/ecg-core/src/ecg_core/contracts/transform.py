@@ -15,8 +15,9 @@ import numpy as np
 
 from ecg_core.config.configurable import Configurable
 from ecg_core.contracts.arrays import as_float, is_array, namespace, widened
-from ecg_core.contracts.blocks import by_blocks
+from ecg_core.contracts.blocks import blocks, rows_of
 from ecg_core.contracts.draws import Draws, record_key
+from ecg_core.contracts.rows import rows, write_rows
 from ecg_core.data.batch import Batch
 from ecg_core.data.leads import canonical_leads
 from ecg_core.data.record import Record
@@ -182,6 +183,10 @@ class Transform(Configurable):
             **moved,
         )
 
+    def _softened(self, batch: Batch) -> Batch:
+        """The batch with its targets in the form in which this transform leaves those of any window, hit or not."""
+        return batch
+
     def _moved_positions(self, positions: Any, fs: float, samples: int, drawn: Mapping[str, Any]) -> Any:
         return self.move(positions, fs=fs, samples=samples, **drawn)
 
@@ -247,10 +252,48 @@ class RandomTransform(Transform):
             drawn[name] = xp.where(row, there, xp.full_like(there, value))
         return drawn
 
+    def ready(self, drawn: dict[str, Any], *, like: Any, fs: float) -> dict[str, Any]:
+        """What :meth:`rework` is given: the parameters, or what follows from them, worked out once for all windows of a batch.
+
+        Args:
+            drawn: The parameters; arrays have one row per window, and so have those that come back.
+            like: ``(0, leads, samples)``, of the framework and number type of the signal.
+            fs: Hz.
+        """
+        return drawn
+
+    def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
+        """As :meth:`apply`, and free to write into ``x``, which nobody else holds, and to return it.
+
+        Called instead of :meth:`apply` on blocks of a large batch of float32 or float64; there are no gradients then.
+        """
+        return self.apply(x, fs=fs, **ready)
+
     def _run(self, x: Any, fs: float, drawn: Mapping[str, Any]) -> Any:
-        if not self.in_blocks:
-            return self._run_block(x, fs, drawn)
-        return by_blocks(lambda part, own: self._run_block(part, fs, own), x, drawn)
+        return _in_blocks([(self, fs, drawn)], x) if self.in_blocks else self._run_block(x, fs, drawn)
+
+    def _ready(self, drawn: Mapping[str, Any], like: Any, fs: float) -> Mapping[str, Any]:
+        if like.dtype.itemsize < 4:
+            return drawn
+        hit, parameters = _hit(drawn)
+        found = self.ready(parameters, like=like, fs=fs)
+        return found if hit is None else {"hit": hit, **found}
+
+    def _rework_block(self, x: Any, fs: float, drawn: Mapping[str, Any]) -> Any:
+        """A few windows that nobody else holds; only those that are hit are worked on."""
+        hit, parameters = _hit(drawn)
+        if hit is not None:
+            index = namespace(x).nonzero(hit)[0]
+            count, windows = int(index.shape[0]), int(x.shape[0])
+            if count < windows:
+                if count:
+                    part = self._rework_block(rows(x, index), fs, rows_of(parameters, index, windows))
+                    write_rows(x, index, part)
+                return x
+        if x.dtype.itemsize < 4:  # every step computes in float32 and rounds
+            return self._run_block(x, fs, parameters)
+        out = self.rework(x, fs=fs, **parameters)
+        return out if out.dtype == x.dtype else namespace(x).astype(out, x.dtype)
 
     def _run_block(self, x: Any, fs: float, drawn: Mapping[str, Any]) -> Any:
         hit, parameters = _hit(drawn)
@@ -266,6 +309,29 @@ class RandomTransform(Transform):
         hit, parameters = _hit(drawn)
         out = super()._moved_mask(mask, fs, parameters)
         return out if hit is None else namespace(mask).where(hit[:, None], out, mask)
+
+
+def _in_blocks(plan: Sequence[tuple[RandomTransform, float, Mapping[str, Any]]], x: Any) -> Any:
+    """Steps, each with its ``fs`` and its draws, one after the other: a block of windows through all of them where that pays."""
+    windows, parts, out = int(x.shape[0]), blocks(x), None
+    if not parts:
+        for step, fs, drawn in plan:
+            x = step._run_block(x, fs, drawn)
+        return x
+    xp, like = namespace(x), as_float(x[:0])
+    readied = []
+    for step, fs, drawn in plan:
+        readied.append((step, fs, step._ready(drawn, like, fs)))
+        like = xp.empty((0, like.shape[1], step.output_length(int(like.shape[2]), fs)), dtype=like.dtype)
+    for part in parts:
+        block = as_float(x[part])
+        block = xp.astype(block, block.dtype, copy=True)  # so that every step may write into it
+        for step, fs, ready in readied:
+            block = step._rework_block(block, fs, rows_of(ready, part, windows))
+        if out is None:
+            out = xp.empty((windows, *block.shape[1:]), dtype=block.dtype)
+        out[part] = block
+    return out
 
 
 def _hit(drawn: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:

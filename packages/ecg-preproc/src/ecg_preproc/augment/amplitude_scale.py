@@ -39,3 +39,10 @@ class AmplitudeScale(RandomTransform):
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
         return x * namespace(x).astype(drawn["scale"], x.dtype)[:, :, None]
+
+    def ready(self, drawn: dict[str, Any], *, like: Any, fs: float) -> dict[str, Any]:
+        return {"gain": namespace(like).astype(drawn["scale"], like.dtype)[:, :, None]}
+
+    def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
+        x *= ready["gain"]
+        return x

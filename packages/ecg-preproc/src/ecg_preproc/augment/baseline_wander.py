@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
-from ecg_core.contracts.arrays import asarray_like, namespace
+from ecg_core.contracts.arrays import namespace
 from ecg_core.contracts.draws import Draws
 from ecg_core.contracts.transform import RandomTransform, probability
 from ecg_preproc.augment.interval import interval
+from ecg_preproc.augment.sinusoids import sinusoids
 
 __all__ = ["BaselineWander", "add_drift"]
 
@@ -25,11 +24,13 @@ def add_drift(x: Any, *, fs: float, amplitude: Any, frequency: Any, phase: Any) 
         frequency: ``(windows, waves)``, Hz.
         phase: ``(windows, waves)``, rad.
     """
-    xp = namespace(x)
-    time = asarray_like(np.arange(x.shape[-1]), x) / fs
-    angle = 2 * math.pi * frequency[:, :, None] * time + phase[:, :, None]
-    drift = xp.sum(amplitude[:, :, None] * xp.sin(angle), axis=1, keepdims=True)
-    return x + xp.astype(drift, x.dtype)
+    return x + _drift(x, fs, amplitude, frequency, phase)
+
+
+def _drift(x: Any, fs: float, amplitude: Any, frequency: Any, phase: Any) -> Any:
+    """``(windows, 1, samples)``, of the number type of ``x``."""
+    drift = sinusoids(amplitude, frequency * (2 * math.pi / fs), phase, int(x.shape[-1]))
+    return namespace(x).astype(drift, x.dtype)[:, None, :]
 
 
 class BaselineWander(RandomTransform):
@@ -75,3 +76,10 @@ class BaselineWander(RandomTransform):
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
         return add_drift(x, fs=fs, **drawn)
+
+    def ready(self, drawn: dict[str, Any], *, like: Any, fs: float) -> dict[str, Any]:
+        return {"drift": _drift(like, fs, **drawn)}
+
+    def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
+        x += ready["drift"]
+        return x

@@ -39,7 +39,7 @@ class GaussianNoise(RandomTransform):
     def draw(self, shape: tuple[int, ...], generator: Draws) -> dict[str, Any]:
         std = generator.uniform(*self.std)
         if not self.fast:
-            return {"std": std, "noise": generator.normal(shape[1:])}
+            return {"std": std, "keys": generator.keys}  # a number per sample is made where it is added
         sign = 1 - 2 * generator.integers(2, size=shape[1:2])
         return {"std": std, "start": generator.integers(STARTS, size=shape[1:2]), "sign": namespace(std).astype(sign, std.dtype)}
 
@@ -48,4 +48,20 @@ class GaussianNoise(RandomTransform):
         level = drawn["std"][:, None]
         if self.fast:
             return x + xp.astype(level * drawn["sign"], x.dtype)[:, :, None] * from_bank(drawn["start"], x)
-        return x + xp.astype(level[:, :, None] * drawn["noise"], x.dtype)
+        noise = Draws(drawn["keys"]).after(1).normal(x.shape[1:])
+        noise *= level[:, :, None]
+        return x + xp.astype(noise, x.dtype)
+
+    def ready(self, drawn: dict[str, Any], *, like: Any, fs: float) -> dict[str, Any]:
+        if not self.fast:
+            return drawn
+        level = drawn["std"][:, None] * drawn["sign"]
+        return {"level": namespace(like).astype(level, like.dtype)[:, :, None], "start": drawn["start"]}
+
+    def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
+        if not self.fast:
+            return self.apply(x, fs=fs, **ready)
+        noise = from_bank(ready["start"], x)
+        noise *= ready["level"]
+        x += noise
+        return x

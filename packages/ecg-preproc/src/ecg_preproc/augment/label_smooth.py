@@ -7,7 +7,7 @@ from typing import Any
 
 from ecg_core.contracts.arrays import as_float, namespace
 from ecg_core.contracts.draws import Draws
-from ecg_core.contracts.soft_targets import soft_steps, soft_targets
+from ecg_core.contracts.soft_targets import softened
 from ecg_core.contracts.transform import RandomTransform, _as_draws, probability
 from ecg_core.data.batch import Batch
 from ecg_preproc.augment.positive import positive
@@ -50,13 +50,15 @@ class LabelSmooth(RandomTransform):
         if self.p == 0:
             return batch
         draws = batch.draws() if generator is None else _as_draws(generator, len(batch)).like(batch.signal)
-        hit, who = draws.child(0).happens(self.p), type(self).__name__
-        targets, steps = batch.targets, batch.step_targets
+        hit, soft = draws.child(0).happens(self.p), self._softened(batch)
         return replace(
             batch,
-            targets=None if targets is None else self._smoothed(soft_targets(targets, self.n_classes, who=who), hit),
-            step_targets=None if steps is None else self._smoothed(soft_steps(steps, self.n_classes, who=who), hit),
+            targets=None if soft.targets is None else self._smoothed(soft.targets, hit),
+            step_targets=None if soft.step_targets is None else self._smoothed(soft.step_targets, hit),
         )
+
+    def _softened(self, batch: Batch) -> Batch:
+        return batch if self.p == 0 else softened(batch, self.n_classes, who=type(self).__name__)
 
     def _smoothed(self, shares: Any, hit: Any) -> Any:
         xp = namespace(shares)

@@ -7,6 +7,7 @@ from typing import Any
 from ecg_core.contracts.arrays import namespace
 from ecg_core.contracts.draws import Draws
 from ecg_core.contracts.transform import RandomTransform, probability
+from ecg_preproc.augment.silence import bit_mask, silence, silenced
 
 __all__ = ["LeadDropout"]
 
@@ -41,5 +42,10 @@ class LeadDropout(RandomTransform):
         return {"kept": ((chance >= self.rate) & ~(first & (self.rate > 0))) | last}
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
-        xp = namespace(x)
-        return xp.where(drawn["kept"][:, :, None], x, xp.zeros_like(x))  # not 0 * x: a fallen lead may hold NaN
+        return silenced(x, ~drawn["kept"][:, :, None], 0.0)
+
+    def ready(self, drawn: dict[str, Any], *, like: Any, fs: float) -> dict[str, Any]:
+        return {"keep": bit_mask(~drawn["kept"][:, :, None], like)}
+
+    def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
+        return silence(x, ready["keep"], 0.0)

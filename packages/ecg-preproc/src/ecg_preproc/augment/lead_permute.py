@@ -40,5 +40,7 @@ class LeadPermute(RandomTransform):
         return {"source": xp.take_along_axis(following, xp.argsort(cycle, axis=1), axis=1)}
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
-        rows = asarray_like(np.arange(x.shape[0])[:, None], drawn["source"])
-        return x[rows, drawn["source"]]
+        xp = namespace(x)
+        first = asarray_like(np.arange(x.shape[0])[:, None] * x.shape[1], drawn["source"])
+        rows = xp.reshape(x, (-1, x.shape[2]))
+        return xp.reshape(xp.take(rows, xp.reshape(first + drawn["source"], (-1,)), axis=0), x.shape)

@@ -50,10 +50,21 @@ class MagnitudeWarp(RandomTransform):
         return {"weight": weight * generator.uniform(*self.strength)[:, None], "phase": phase}
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        return x * self._curve(x, drawn)
+
+    def ready(self, drawn: dict[str, Any], *, like: Any, fs: float) -> dict[str, Any]:
+        return {"curve": self._curve(like, drawn)}
+
+    def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
+        x *= ready["curve"]
+        return x
+
+    def _curve(self, x: Any, drawn: dict[str, Any]) -> Any:
+        """``(windows, 1, samples)``, around 1."""
         xp = namespace(x)
         place = asarray_like(np.arange(x.shape[-1]) * (math.pi / max(1, x.shape[-1] - 1)), drawn["phase"])
         curve = sum(
             drawn["weight"][:, k : k + 1] * xp.cos((k + 1) * place[None] + drawn["phase"][:, k : k + 1])
             for k in range(self.waves)
         )
-        return x * xp.astype(1 + curve, x.dtype)[:, None, :]
+        return xp.astype(1 + curve, x.dtype)[:, None, :]

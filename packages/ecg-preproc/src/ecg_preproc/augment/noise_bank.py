@@ -17,7 +17,7 @@ import numpy as np
 
 from ecg_core.contracts.arrays import asarray_like
 from ecg_core.contracts.draws import Draws
-from ecg_preproc.augment.stretches import runs
+from ecg_preproc.augment.stretches import runs_at
 
 __all__ = ["STARTS", "from_bank", "noise_bank"]
 
@@ -40,4 +40,4 @@ def from_bank(start: Any, like: Any) -> Any:
         like: ``(windows, leads, samples)``.
     """
     samples = int(like.shape[-1])
-    return runs(asarray_like(noise_bank(samples), like, dtype=like.dtype), samples)[start]
+    return runs_at(asarray_like(noise_bank(samples), like, dtype=like.dtype), start, samples)

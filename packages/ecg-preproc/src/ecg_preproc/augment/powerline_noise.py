@@ -71,11 +71,19 @@ class PowerlineNoise(RandomTransform):
         }
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        ready = self.ready(drawn, like=x, fs=fs)
+        return x + ready["amplitude"] * ready["hum"]
+
+    def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
+        x += ready["amplitude"] * ready["hum"]
+        return x
+
+    def ready(self, drawn: dict[str, Any], *, like: Any, fs: float) -> dict[str, Any]:
         highest = max(self.frequencies) + self.deviation
         if highest >= fs / 2:
             raise ValueError(f"cannot add hum of up to {highest:g} Hz at fs = {fs:g} Hz; it needs fs above {2 * highest:g} Hz")
-        xp = namespace(x)
-        time = asarray_like(np.arange(x.shape[-1]) / fs, x, dtype=xp.float64)
+        xp = namespace(like)
+        time = asarray_like(np.arange(like.shape[-1]) / fs, like, dtype=xp.float64)
         frequency = xp.astype(drawn["frequency"], xp.float64)[:, None]
         # A float32 angle would lose the phase within minutes: it is reduced to one turn in double precision first.
         turn = frequency * time
@@ -84,4 +92,5 @@ class PowerlineNoise(RandomTransform):
         for k in range(1, self.harmonics + 1):
             audible = xp.astype(frequency * k < fs / 2, xp.float32)
             hum = hum + xp.sin(k * turn + drawn["phase"][:, k - 1 : k]) * (audible / k)
-        return x + xp.astype(drawn["amplitude"], x.dtype)[:, :, None] * xp.astype(hum, x.dtype)[:, None, :]
+        amplitude, hum = xp.astype(drawn["amplitude"], like.dtype), xp.astype(hum, like.dtype)
+        return {"amplitude": amplitude[:, :, None], "hum": hum[:, None, :]}

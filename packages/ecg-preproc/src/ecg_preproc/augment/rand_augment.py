@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ecg_core.contracts.arrays import is_array, namespace
+from ecg_core.contracts.blocks import blocks
 from ecg_core.contracts.draws import Draws
 from ecg_core.contracts.mixing import MixingTransform
+from ecg_core.contracts.rows import rows, write_rows
 from ecg_core.contracts.transform import RandomTransform, Transform, _moved, probability
 from ecg_core.errors import ConfigError
 
@@ -81,7 +83,12 @@ class RandAugment(RandomTransform):
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
         self.output_length(int(x.shape[-1]), fs)
-        return self._each(x, drawn, int(x.shape[-1]), lambda t, value, own: t._run(value, fs, own))
+        inside = not blocks(x)  # with gradients, or elsewhere than on the processor
+
+        def act(t: RandomTransform, value: Any, own: Mapping[str, Any]) -> Any:
+            return t._run(value, fs, own) if inside else t._rework_block(value, fs, t._ready(own, value[:0], fs))
+
+        return self._each(x, drawn, int(x.shape[-1]), act)
 
     def move(self, positions: Any, *, fs: float, samples: int, **drawn: Any) -> Any:
         # What one of them moves out of the window, the next does not bring back.
@@ -103,17 +110,17 @@ class RandAugment(RandomTransform):
                 turn = drawn["turns"][:, slot] == number
                 own = draws.child(slot * count + number)
                 # Elsewhere than on the processor nobody waits to hear whose turn it is: all are transformed, and some taken.
-                rows = xp.nonzero(turn)[0] if str(value.device) == "cpu" else slice(None)
-                part = value[rows]
+                index = xp.nonzero(turn)[0] if str(value.device) == "cpu" else slice(None)
+                part = value if isinstance(index, slice) else rows(value, index)
                 if part.shape[0] == 0:
                     continue
-                known = {k: v[rows] if is_array(v) else v for k, v in drawn["known"][number].items()}
+                known = {k: v[index] if is_array(v) else v for k, v in drawn["known"][number].items()}
                 shape = (int(part.shape[0]), drawn["leads"], samples)
-                done = act(transform, part, {**known, **transform._drawn(shape, own.subset(rows))})
-                if isinstance(rows, slice):
+                done = act(transform, part, {**known, **transform._drawn(shape, own.subset(index))})
+                if isinstance(index, slice):
                     value = xp.where(xp.reshape(turn, (-1, *[1] * (value.ndim - 1))), done, value)
                 else:
-                    value[rows] = done
+                    write_rows(value, index, done)
         return value
 
 

@@ -43,3 +43,10 @@ class RandomFlip(RandomTransform):
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
         return x * namespace(x).astype(drawn["sign"], x.dtype)[:, :, None]
+
+    def ready(self, drawn: dict[str, Any], *, like: Any, fs: float) -> dict[str, Any]:
+        return {"gain": namespace(like).astype(drawn["sign"], like.dtype)[:, :, None]}
+
+    def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
+        x *= ready["gain"]
+        return x

@@ -9,6 +9,7 @@ from ecg_core.contracts.arrays import namespace
 from ecg_core.contracts.draws import Draws
 from ecg_core.contracts.transform import RandomTransform, probability
 from ecg_preproc.augment.interval import interval
+from ecg_preproc.augment.silence import bit_mask, silence, silenced
 from ecg_preproc.augment.stretches import hidden
 
 __all__ = ["RandomMasking"]
@@ -75,16 +76,24 @@ class RandomMasking(RandomTransform):
         }
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
-        xp = namespace(x)
-        n = int(x.shape[-1])
+        return silenced(x, self._hidden(x, fs, drawn), self.value)
+
+    def ready(self, drawn: dict[str, Any], *, like: Any, fs: float) -> dict[str, Any]:
+        return {"keep": bit_mask(self._hidden(like, fs, drawn), like)}
+
+    def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
+        return silence(x, ready["keep"], self.value)
+
+    def _hidden(self, x: Any, fs: float, drawn: Mapping[str, Any]) -> Any:
+        """``(windows, 1, samples)`` booleans."""
+        xp, n = namespace(x), int(x.shape[-1])
         # Rounded up, so that whatever is masked is at least one sample.
         width = xp.clip(xp.ceil(drawn["width"] * (n if self.seconds is None else fs)), 0, n)
         if "critical" in drawn:
             start, width = _covering(drawn["critical"], drawn["which"], drawn["place"], width)
         else:
             start = xp.floor(drawn["place"] * (n - width + 1))
-        masked = hidden(start, width, n)
-        return xp.where(masked[:, None, :], xp.full_like(x, self.value), x)  # not 0 * x: what is silenced may hold NaN
+        return hidden(start, width, n)[:, None, :]
 
 
 def _covering(positions: Any, which: Any, place: Any, width: Any) -> tuple[Any, Any]:

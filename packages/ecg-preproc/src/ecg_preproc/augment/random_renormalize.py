@@ -47,6 +47,15 @@ class RandomRenormalize(RandomTransform):
         return {"mean": generator.uniform(*self.mean, size=size), "std": generator.uniform(*self.std, size=size)}
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
-        xp = namespace(x)
-        mean, std = (xp.astype(drawn[name], x.dtype)[:, :, None] for name in ("mean", "std"))
+        mean, std = self._wanted(x, drawn)
         return self._standard.apply(x, fs=fs) * std + mean
+
+    def rework(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        mean, std = self._wanted(x, drawn)
+        x = self._standard.apply(x, fs=fs)
+        x *= std
+        x += mean
+        return x
+
+    def _wanted(self, x: Any, drawn: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(namespace(x).astype(drawn[name], x.dtype)[:, :, None] for name in ("mean", "std"))

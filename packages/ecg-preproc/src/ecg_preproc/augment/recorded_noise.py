@@ -15,7 +15,7 @@ from ecg_core.contracts.arrays import asarray_like, namespace
 from ecg_core.contracts.draws import Draws
 from ecg_core.contracts.transform import RandomTransform, probability
 from ecg_preproc.augment.interval import interval
-from ecg_preproc.augment.stretches import runs
+from ecg_preproc.augment.stretches import runs_at
 from ecg_preproc.transforms.resample import Resample
 
 __all__ = ["RecordedNoise"]
@@ -82,7 +82,7 @@ class RecordedNoise(RandomTransform):
             )
         channel = xp.astype(xp.floor(drawn["channel"] * bank.shape[0]), xp.int64)
         start = xp.astype(xp.floor(drawn["place"] * (bank.shape[1] - n + 1)), xp.int64)
-        noise = runs(asarray_like(bank, x), n)[channel, start]
+        noise = runs_at(asarray_like(bank.reshape(-1), x), channel * bank.shape[1] + start, n)
         noise = noise - xp.mean(noise, axis=-1, keepdims=True)
         silent = xp.max(xp.abs(noise), axis=(1, 2), keepdims=True) <= 0
         height = xp.where(silent, xp.ones_like(noise[:, :1, :1]), _rms(noise))

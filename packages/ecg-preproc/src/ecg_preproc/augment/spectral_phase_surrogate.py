@@ -54,5 +54,5 @@ class SpectralPhaseSurrogate(RandomTransform):
         angle = xp.where(asarray_like(real, x, dtype=xp.bool), xp.zeros_like(drawn["angle"]), drawn["angle"])
         angle = xp.astype(angle, x.dtype)
         spectrum = xp.fft.rfft(x, axis=-1)
-        turned = spectrum * (xp.cos(angle) + 1j * xp.sin(angle))
-        return xp.astype(xp.fft.irfft(turned, n=n, axis=-1), x.dtype)
+        spectrum *= xp.cos(angle) + 1j * xp.sin(angle)  # in place: it is nobody else's
+        return xp.astype(xp.fft.irfft(spectrum, n=n, axis=-1), x.dtype)

@@ -24,19 +24,36 @@ def read_at(x: Any, at: Any) -> Any:
     Where a position is whole, the (finite) sample there comes out bit for bit. The outermost samples reach half a sample
     further; beyond that there is 0.
     """
-    xp = namespace(x)
-    last = x.shape[-1] - 1
-    floor = xp.floor(at)
-    left = xp.clip(xp.astype(floor, xp.int64), -1, last)
-    before, after = gathered(x, xp.clip(left, 0, None)), gathered(x, xp.clip(left + 1, None, last))
-    inside = xp.astype(_inside(at, last), x.dtype)
-    later = xp.astype(at - floor, x.dtype) * inside
-    # Weights instead of a choice at the end: it would cost a quarter of the whole.
-    return before * (inside - later)[:, None, :] + after * later[:, None, :]
+    return between(x, *neighbours(at, int(x.shape[-1]), x.dtype))
+
+
+def neighbours(at: Any, samples: int, dtype: Any) -> tuple[Any, Any, Any]:
+    """For ``(windows, points)`` positions the sample before each, int64, and the weights of that sample and of the next."""
+    xp, last = namespace(at), samples - 1
+    # Weights instead of a choice at the end, which would cost a quarter of the whole.
+    inside = xp.astype(_inside(at, last), dtype)
+    at = xp.clip(at, 0, last)  # from here on an array of our own
+    floor = xp.clip(xp.floor(at), None, max(0, last - 1))
+    at -= floor
+    later = xp.astype(at, dtype)
+    later *= inside
+    inside -= later
+    return xp.astype(floor, xp.int64), inside, later
+
+
+def between(x: Any, left: Any, earlier: Any, later: Any) -> Any:
+    """The weighted sums of two neighbours, ``(windows, leads, points)``; arguments as :func:`neighbours` gives them."""
+    out = gathered(x, left)
+    out *= earlier[:, None, :]
+    if x.shape[-1] > 1:
+        after = gathered(x[..., 1:], left)  # one index for both
+        after *= later[:, None, :]
+        out += after
+    return out
 
 
 def _inside(at: Any, last: int) -> Any:
-    return (at >= -0.5) & (at <= last + 0.5)
+    return at == namespace(at).clip(at, -0.5, last + 0.5)  # comparing twice takes twice as long
 
 
 class TimeMap(RandomTransform):
@@ -46,12 +63,23 @@ class TimeMap(RandomTransform):
     def source(self, at: Any, *, samples: int, **drawn: Any) -> Any:
         """``(windows, points)`` float64: the input position that stands at the output positions ``at`` (one row or more)."""
 
+    def grid_source(self, grid: Any, *, samples: int, **drawn: Any) -> Any:
+        """:meth:`source` of all samples ``grid`` in order, where there is a faster way to it."""
+        return self.source(grid, samples=samples, **drawn)
+
     @abstractmethod
     def destination(self, at: Any, *, samples: int, **drawn: Any) -> Any:
         """The inverse of :meth:`source`."""
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
         return read_at(x, self._everywhere(x, drawn))
+
+    def ready(self, drawn: dict[str, Any], *, like: Any, fs: float) -> dict[str, Any]:
+        left, earlier, later = neighbours(self._everywhere(like, drawn), int(like.shape[-1]), like.dtype)
+        return {"left": left, "earlier": earlier, "later": later}
+
+    def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
+        return between(x, **ready)
 
     def move(self, positions: Any, *, fs: float, samples: int, **drawn: Any) -> Any:
         xp = namespace(positions)
@@ -67,5 +95,5 @@ class TimeMap(RandomTransform):
 
     def _everywhere(self, x: Any, drawn: dict[str, Any]) -> Any:
         samples = int(x.shape[-1])
-        grid = asarray_like(np.arange(samples)[None], x, dtype=namespace(x).float64)
-        return self.source(grid, samples=samples, **drawn)
+        grid = asarray_like(np.arange(float(samples))[None], x, dtype=namespace(x).float64)
+        return self.grid_source(grid, samples=samples, **drawn)

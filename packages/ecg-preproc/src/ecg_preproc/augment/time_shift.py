@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from ecg_core.contracts.arrays import namespace
+import numpy as np
+
+from ecg_core.contracts.arrays import asarray_like, namespace
 from ecg_core.contracts.draws import Draws
 from ecg_core.contracts.transform import RandomTransform, probability
 from ecg_preproc.augment.interval import interval
-from ecg_preproc.augment.stretches import stretches
+from ecg_preproc.augment.silence import bit_mask, silence
+from ecg_preproc.augment.stretches import runs_at, stretches
 
 __all__ = ["TimeShift"]
 
@@ -62,7 +65,27 @@ class TimeShift(RandomTransform):
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
         return self._shifted(x, fs, drawn["shift"], self.value)
 
+    def ready(self, drawn: dict[str, Any], *, like: Any, fs: float) -> dict[str, Any]:
+        n, steps = int(like.shape[-1]), self._steps(int(like.shape[-1]), fs, drawn["shift"])
+        if self.mode == "circular":
+            return {"steps": steps}
+        edge, by = asarray_like(np.arange(self._most(n, fs))[None], steps), steps[:, None]
+        head, tail = (bit_mask(came_in, like)[:, None, :] for came_in in (edge < by, edge >= edge.shape[1] + by))
+        return {"steps": steps, "head": head, "tail": tail}
+
+    def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
+        if self.mode == "circular":
+            return self._by(x, fs, ready["steps"], self.value)
+        out, most = _slid(x, ready["steps"]), int(ready["head"].shape[-1])
+        # What came in from the rows beside; a window is shifted to one side, so the two ends may overlap.
+        silence(out[..., :most], ready["head"], self.value)
+        silence(out[..., x.shape[-1] - most :], ready["tail"], self.value)
+        return out
+
     def _shifted(self, x: Any, fs: float, shift: Any, value: float) -> Any:
+        return self._by(x, fs, self._steps(int(x.shape[-1]), fs, shift), value)
+
+    def _by(self, x: Any, fs: float, steps: Any, value: float) -> Any:
         xp = namespace(x)
         n = int(x.shape[-1])
         most = self._most(n, fs)
@@ -70,7 +93,7 @@ class TimeShift(RandomTransform):
             before, after = x[..., n - most :], x[..., :most]
         else:
             before = after = xp.full_like(x[..., :most], value)
-        return stretches(xp.concat([before, x, after], axis=-1), most - self._steps(n, fs, shift), n)
+        return stretches(xp.concat([before, x, after], axis=-1), most - steps, n)
 
     def _most(self, samples: int, fs: float) -> int:
         return min(samples, max(1, round(self.seconds[1] * fs)))
@@ -80,3 +103,21 @@ class TimeShift(RandomTransform):
         xp = namespace(shift)
         size = xp.clip(xp.round(xp.abs(shift) * fs), 1, self._most(samples, fs))
         return xp.astype(xp.sign(shift) * size, xp.int64)
+
+
+def _slid(x: Any, steps: Any) -> Any:
+    """Every row of ``x`` from ``steps`` samples further to the left in memory; what the row beside it holds comes in.
+
+    Room around every row would cost another copy. Only the first row and the last have nothing beside them.
+    """
+    xp = namespace(x)
+    windows, leads, n = (int(size) for size in x.shape)
+    rows = asarray_like(np.arange(windows * leads).reshape(windows, leads) * n, steps)
+    start = xp.clip(rows - steps[:, None], 0, (windows * leads - 1) * n)
+    out = runs_at(xp.reshape(x, (-1,)), start, n)
+    first, last = int(steps[0]), int(steps[-1])
+    if first > 0:
+        out[0, 0, first:] = x[0, 0, : n - first]
+    if last < 0:
+        out[-1, -1, : n + last] = x[-1, -1, -last:]
+    return out

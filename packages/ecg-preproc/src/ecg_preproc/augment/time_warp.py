@@ -15,6 +15,7 @@ from ecg_core.contracts.arrays import asarray_like, namespace
 from ecg_core.contracts.draws import Draws
 from ecg_core.contracts.transform import probability
 from ecg_preproc.augment.interval import interval
+from ecg_preproc.augment.sinusoids import sinusoids
 from ecg_preproc.augment.time_map import TimeMap
 
 __all__ = ["TimeWarp"]
@@ -52,13 +53,22 @@ class TimeWarp(TimeMap):
         return {"speed": weight / xp.sum(xp.abs(weight), axis=1, keepdims=True) * strength[:, None]}
 
     def source(self, at: Any, *, samples: int, **drawn: Any) -> Any:
-        xp = namespace(drawn["speed"])
-        length = max(1, samples - 1)
-        speed = xp.astype(drawn["speed"], xp.float64)
+        xp = namespace(at)
+        length, number, bend = self._terms(samples, drawn["speed"])
+        return at + length * sum(bend[:, k : k + 1] * xp.sin(number[k] * at / length) for k in range(self.waves))
+
+    def grid_source(self, grid: Any, *, samples: int, **drawn: Any) -> Any:
+        length, number, bend = self._terms(samples, drawn["speed"])
+        turn = namespace(bend).broadcast_to(number / length, bend.shape)
+        return grid + sinusoids(length * bend, turn, bend * 0, samples)
+
+    def _terms(self, samples: int, speed: Any) -> tuple[int, Any, Any]:
+        """Length of the axis, and of each wave its angle at the end and its weight; float64."""
+        xp = namespace(speed)
+        speed = xp.astype(speed, xp.float64)
         number = asarray_like(np.arange(1, self.waves + 1) * math.pi, speed)
         # The derivative of each term is speed · cos, so the sum of |speed| bounds the change.
-        bend = speed / number
-        return at + length * sum(bend[:, k : k + 1] * xp.sin(number[k] * at / length) for k in range(self.waves))
+        return max(1, samples - 1), number, speed / number
 
     def destination(self, at: Any, *, samples: int, **drawn: Any) -> Any:
         xp = namespace(at)

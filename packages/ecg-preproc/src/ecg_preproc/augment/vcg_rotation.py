@@ -62,12 +62,20 @@ class VCGRotation(RandomTransform):
         return {"angles": xp.where(generator.happens(0.5, size=(3,)), size, -size)}
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        return x + self._change(x, drawn)
+
+    def rework(self, x: Any, *, fs: float, **drawn: Any) -> Any:
+        x += self._change(x, drawn)
+        return x
+
+    def _change(self, x: Any, drawn: dict[str, Any]) -> Any:
+        """What the rotation adds to each lead."""
         xp = namespace(x)
         if len(drawn["leads"]) != x.shape[1]:
             raise DataError(f"{len(drawn['leads'])} lead names for a signal of {x.shape[1]} leads; give one name per lead")
         forward, backward = (asarray_like(m, x) for m in projection(drawn["leads"]))
         turn = xp.astype(_rotation(drawn["angles"]), x.dtype) - asarray_like(np.eye(3), x)
-        return x + xp.matmul(xp.matmul(forward, turn), xp.matmul(backward, x))
+        return xp.matmul(xp.matmul(forward, turn), xp.matmul(backward, x))
 
 
 @lru_cache(maxsize=32)
