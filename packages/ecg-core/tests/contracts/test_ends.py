@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecg_core.contracts.ends import ends
+from ecg_core.contracts.ends import ends, stretch_of_ends
 from ecg_core.contracts.spectral import extended
 
 FS = 250.0
@@ -108,10 +110,17 @@ def test_the_prediction_is_that_of_the_two_processes():
     np.testing.assert_allclose(found, wave @ whole.T, atol=0.03)
 
 
-def test_it_is_worked_out_once_per_length():
+def test_it_is_worked_out_once_per_length_and_in_stretches_for_a_long_one():
     assert ends(FS, 2500, 600) is ends(FS, 2500, 600)
-    made = ends(FS, 2500, 600)
-    assert made.extra == 600
-    assert made.memory <= 4 * FS
-    part = made.between(10, 30)
-    assert np.array_equal(part.shapes, made.shapes[:, 10:30])
+    whole = ends(FS, 2500, 20_000)
+    assert whole.memory <= 4 * FS
+    for start, stop in ((0, 7), (500, 9000), (19_990, 20_000)):
+        assert np.array_equal(stretch_of_ends(FS, 2500, 20_000, start, stop).shapes, whole.shapes[:, start:stop])
+
+
+def test_what_a_day_long_recording_needs_does_not_grow_with_its_extension():
+    stretch_of_ends(FS, 10_000, 600, 0, 600)
+    tracemalloc.start()
+    stretch_of_ends(FS, 21_600_000, 270_000, 100_000, 101_000)
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()

@@ -21,7 +21,7 @@ import numpy as np
 
 from ecg_core.contracts.arrays import asarray_like, namespace
 
-__all__ = ["Ends", "ends"]
+__all__ = ["Ends", "ends", "stretch_of_ends"]
 
 _EDGE = 0.5  # Hz, between baseline and heart
 _BREATH = 0.15  # Hz
@@ -31,6 +31,7 @@ _HIGHEST = 2 * _EDGE  # Hz, above which the baseline has 1e-5 of what it has bel
 _SEEN = 2 / _EDGE  # seconds from which the baseline is predicted: two periods at its edge
 _BLOCK = 1 / (16 * _EDGE)  # seconds of which a mean is looked at: in them the heart is white noise, the baseline a line
 _HEART = 0.03  # seconds in which the heart forgets: a third of a QRS complex
+_HORIZON = _SEEN  # seconds past the end after which the baseline is held: as far ahead as back
 _SMALLEST = 0.01  # of the largest part of the prediction; smaller ones are left out
 
 
@@ -41,7 +42,8 @@ class Ends:
     Args:
         tail: ``(parts, memory)`` what is looked at in the last samples.
         head: The same of the first samples.
-        shapes: ``(2 · parts + 1, samples)`` what follows from the parts of the tail, those of the head, and the last value.
+        shapes: ``(2 · parts + 1, samples)`` what follows, in the extension or a stretch of it: from the parts of the tail, from
+            those of the head, and from the last value.
     """
 
     tail: Any
@@ -53,18 +55,9 @@ class Ends:
         """Samples at either end that the prediction looks at."""
         return int(self.tail.shape[-1])
 
-    @property
-    def extra(self) -> int:
-        """Samples of the extension."""
-        return int(self.shapes.shape[-1])
-
     def like(self, x: Any) -> Ends:
         """As the framework, number type and device of ``x``."""
         return Ends(*(asarray_like(a, x) for a in (self.tail, self.head, self.shapes)))
-
-    def between(self, start: int, stop: int) -> Ends:
-        """These samples of the extension."""
-        return Ends(self.tail, self.head, self.shapes[:, start:stop])
 
     def follow(self, tail: Any, head: Any) -> Any:
         """The extension ``(..., samples)`` from the last and the first ``memory`` samples, minus the signal's first value."""
@@ -74,31 +67,48 @@ class Ends:
 
 @lru_cache(maxsize=64)
 def ends(fs: float, n_samples: int, extra: int) -> Ends:
-    """How a signal goes on.
+    """How a signal goes on to a circle.
 
     Args:
         fs: Hz.
         n_samples: Of the signal.
         extra: Samples of the extension.
     """
-    weights, baseline = _baseline(fs, n_samples, extra)
-    forgotten = np.exp(-np.arange(1, extra + 1) / (fs * _HEART))
-    shape = baseline[:, 1:] - baseline[:, :1] * forgotten
-    fade = 0.5 * (1 + np.cos(np.pi * np.arange(1, extra + 1) / (extra + 1)))
+    return stretch_of_ends(fs, n_samples, extra, 0, extra)
+
+
+def stretch_of_ends(fs: float, n_samples: int, extra: int, start: int, stop: int) -> Ends:
+    """The same for samples ``start`` up to ``stop`` of the extension, which may be a long one."""
+    weights, baseline = _baseline(fs, min(n_samples, round(_SEEN * fs)))  # the same for all longer ones
+    after = np.arange(start + 1, stop + 1)
+    before = extra + 1 - after
+    fade = 0.5 * (1 + np.cos(np.pi * after / (extra + 1)))
+    shapes = [_shape(baseline, after, fs) * fade, _shape(baseline, before, fs) * (1 - fade)]
     # The first value is zero, and needs no row.
-    shapes = np.concatenate([shape * fade, (shape * fade)[:, ::-1], (forgotten * fade)[None]])
-    return Ends(weights, np.ascontiguousarray(weights[:, ::-1]), shapes)
+    shapes.append((_forgotten(after, fs) * fade)[None])
+    return Ends(weights, np.ascontiguousarray(weights[:, ::-1]), np.concatenate(shapes))
 
 
-def _baseline(fs: float, n: int, extra: int) -> tuple[np.ndarray, np.ndarray]:
-    """The baseline at the end and past it: ``(parts, memory)`` weights and ``(parts, 1 + extra)`` shapes.
+def _forgotten(samples: np.ndarray, fs: float) -> np.ndarray:
+    """What is left of the heart's value at the end."""
+    return np.exp(-samples / (fs * _HEART))
+
+
+def _shape(baseline: np.ndarray, samples: np.ndarray, fs: float) -> np.ndarray:
+    """The baseline so far past the end, less what is left of it in the value at the end."""
+    return baseline[:, np.minimum(samples, baseline.shape[-1] - 1)] - baseline[:, :1] * _forgotten(samples, fs)
+
+
+@lru_cache(maxsize=64)
+def _baseline(fs: float, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """The baseline at the end and past it: ``(parts, memory)`` weights and ``(parts, 1 + horizon)`` shapes.
 
     Its offset is unknown; the first part is the estimate of that.
     """
-    block = min(max(1, int(_BLOCK * fs)), n)
-    blocks = max(1, min(round(_SEEN * fs), n) // block)
+    block, horizon = min(max(1, int(_BLOCK * fs)), n), max(1, round(_HORIZON * fs))
+    blocks = n // block
     seen = -(np.arange(blocks)[::-1] * block + (block - 1) / 2) / fs
-    places = np.unique(np.append(np.arange(0, extra, max(1, block // 8)), extra))
+    places = np.unique(np.append(np.arange(0, horizon, max(1, block // 8)), horizon))
     ahead = places / fs
     # A sum over frequencies comes round in time: as many as it takes for nothing to do so.
     top = min(_HIGHEST, fs / 2)
@@ -117,6 +127,6 @@ def _baseline(fs: float, n: int, extra: int) -> tuple[np.ndarray, np.ndarray]:
     precision -= np.outer(precision.sum(axis=1), mean)
     shapes, size, means = np.linalg.svd(waves(ahead) @ there.T @ precision, full_matrices=False)
     parts = int((size > _SMALLEST * max(size[0], 1e-6)).sum())
-    between = [np.interp(np.arange(extra + 1), places, shapes[:, i] * size[i]) for i in range(parts)]
+    between = [np.interp(np.arange(horizon + 1), places, shapes[:, i] * size[i]) for i in range(parts)]
     weights = np.concatenate([mean[None], means[:parts]]) / block
-    return np.repeat(weights, block, axis=1), np.stack([np.ones(extra + 1), *between])
+    return np.repeat(weights, block, axis=1), np.stack([np.ones(horizon + 1), *between])

@@ -14,7 +14,7 @@ from ecg_core.contracts.transform import RandomTransform, Transform, _moved
 __all__ = ["FusedRun", "fusible_length"]
 
 
-class FusedRun(Transform):
+class _FusedRun(Transform):
     """Linear, time-invariant steps on one extended circle, and what follows them on the same block of windows.
 
     Args:
@@ -71,6 +71,9 @@ class FusedRun(Transform):
         for step in self.steps:
             mask, fs = step.move_mask(mask, fs=fs), step.output_fs(fs)
         return mask
+
+
+FusedRun = _FusedRun  # the class itself is private: it is no component that a configuration could name
 
 
 @lru_cache(maxsize=64)

@@ -15,7 +15,7 @@ from typing import Any
 
 from ecg_core.contracts.arrays import as_float, namespace, widened
 from ecg_core.contracts.compose import Compose
-from ecg_core.contracts.ends import Ends, ends
+from ecg_core.contracts.ends import stretch_of_ends
 from ecg_core.contracts.fusing import fusible_length
 from ecg_core.contracts.spectral import (
     circle_length,
@@ -141,7 +141,7 @@ def _filtered(source: Stream, run: tuple[Transform, ...]) -> Read:
         grid = math.lcm(grid, exact_ratio(rate, fs).denominator)
     ratio = exact_ratio(rate, fs)
     margin = grid * math.ceil(reach * fs / grid)
-    around, constant = _around(source, ends(fs, n, circle - n)), constant_gain(run, fs)
+    around, constant = _around(source, circle), constant_gain(run, fs)
 
     def read(start: int, stop: int) -> Any:
         # Every step has a sample at both ends of the stretch: they are multiples of what all of its rates share.
@@ -158,15 +158,16 @@ def _filtered(source: Stream, run: tuple[Transform, ...]) -> Read:
     return read
 
 
-def _around(source: Stream, beyond: Ends) -> Read:
+def _around(source: Stream, circle: int) -> Read:
     """``read`` on the whole recording's circle: past its ends, the extension, and then the other end."""
-    n, circle = source.n_samples, source.n_samples + beyond.extra
+    n = source.n_samples
 
     def between(start: int, stop: int) -> Any:
         """These samples of the extension, which follow from both ends."""
+        beyond = stretch_of_ends(source.fs, n, circle - n, start, stop)
         tail, head = source.read(n - beyond.memory, n), source.read(0, beyond.memory)
         first = head[..., :1]
-        return beyond.between(start, stop).like(head).follow(tail - first, head - first) + first
+        return beyond.like(head).follow(tail - first, head - first) + first
 
     def read(start: int, stop: int) -> Any:
         parts = []
