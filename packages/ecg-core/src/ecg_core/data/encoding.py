@@ -59,7 +59,7 @@ class Encoding:
         if self.dtype != "int16":
             return np.ascontiguousarray(signal, dtype=self.numpy_dtype).tobytes(), 1.0
         scale = float(np.float32(max(signal.max(), -signal.min()) / 32767.0)) or 1.0
-        digital = np.multiply(signal, np.float32(1 / np.float64(scale)), dtype=np.float32)
+        digital = np.divide(signal, np.float32(scale), dtype=np.float32)
         digital = np.rint(digital, out=digital).clip(-32767, 32767, out=digital).astype("<i2")
         return (_packed(digital) if self.compression == "zlib" else digital.tobytes()), scale
 
