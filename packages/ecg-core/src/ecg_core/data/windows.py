@@ -38,6 +38,8 @@ def prepared_windows(record: Record, *, pipeline: Compose, leads: Sequence[str],
             f"the pipeline made NaN or infinite samples of record {record.record_id!r}; its amplitudes are out of range"
         )
     count = record.n_samples // length
+    if record.n_samples == length:
+        return [record]
     return [record.crop(i * length, (i + 1) * length) for i in range(count)]
 
 
