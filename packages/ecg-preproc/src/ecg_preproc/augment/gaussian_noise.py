@@ -26,6 +26,7 @@ class GaussianNoise(RandomTransform):
 
     neutral = {"std": 0.0}
     magnitude = {"std": 0.0}
+    in_place = True
 
     def __init__(self, *, std: tuple[float, float] = (0.0, 0.05), fast: bool = False, p: float = 0.5) -> None:
         self.std = interval("std", std)
