@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from ecg_core.contracts.arrays import is_array, namespace
 
-__all__ = ["blocks", "by_blocks", "rows_of"]
+__all__ = ["blocks", "by_blocks", "rows_of", "shares_memory"]
 
 _BLOCK = 1 << 19  # numbers in a block
 _LARGE = 1 << 20  # numbers from which blocks pay
@@ -32,6 +34,13 @@ def blocks(x: Any) -> list[slice]:
 def rows_of(drawn: Mapping[str, Any], rows: Any, windows: int) -> dict[str, Any]:
     """Parameters of some of the windows: arrays with as many rows as there are windows are cut, the rest stays as it is."""
     return {k: v[rows] if is_array(v) and v.ndim and v.shape[0] == windows else v for k, v in drawn.items()}
+
+
+def shares_memory(a: Any, b: Any) -> bool:
+    """Whether writing into ``a`` could be seen in ``b``."""
+    if isinstance(a, np.ndarray):
+        return bool(np.may_share_memory(a, b))
+    return bool(a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr())
 
 
 def by_blocks(function: Callable[[Any, Mapping[str, Any]], Any], x: Any, drawn: Mapping[str, Any]) -> Any:

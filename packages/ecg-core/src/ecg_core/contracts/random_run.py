@@ -79,7 +79,7 @@ class RandomRun(Transform):
 def run_length(transforms: Sequence[Transform], x: Any, leads: tuple[str, ...] | None) -> int:
     """How many of the first transforms can go through ``x`` (an array or a batch) block by block."""
     signal = x.signal if isinstance(x, Batch) else x
-    if signal.ndim < 3 or not blocks(signal.reshape((-1, *signal.shape[-2:]))):
+    if signal.ndim < 3 or 0 in signal.shape or not blocks(signal.reshape((-1, *signal.shape[-2:]))):
         return 0
     count = 0
     for step in transforms:

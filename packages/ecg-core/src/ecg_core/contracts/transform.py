@@ -15,7 +15,7 @@ import numpy as np
 
 from ecg_core.config.configurable import Configurable
 from ecg_core.contracts.arrays import as_float, is_array, namespace, widened
-from ecg_core.contracts.blocks import blocks, rows_of
+from ecg_core.contracts.blocks import blocks, rows_of, shares_memory
 from ecg_core.contracts.draws import Draws, record_key
 from ecg_core.contracts.rows import rows, write_rows
 from ecg_core.data.batch import Batch
@@ -232,6 +232,8 @@ class RandomTransform(Transform):
     """Whether it changes targets and leaves every signal as it is."""
     in_blocks: ClassVar[bool] = True
     """Whether a large batch may be handed to :meth:`apply` a few windows at a time."""
+    in_place: ClassVar[bool] = False
+    """Whether :meth:`rework` writes into what it is given."""
 
     @abstractmethod
     def draw(self, shape: tuple[int, ...], generator: Draws) -> dict[str, Any]:
@@ -263,7 +265,7 @@ class RandomTransform(Transform):
         return drawn
 
     def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
-        """As :meth:`apply`, and free to write into ``x``, which nobody else holds, and to return it.
+        """As :meth:`apply`; where :attr:`in_place` says so it writes into ``x``, which nobody else holds, and returns it.
 
         Called instead of :meth:`apply` on blocks of a large batch of float32 or float64; there are no gradients then.
         """
@@ -324,9 +326,10 @@ def _in_blocks(plan: Sequence[tuple[RandomTransform, float, Mapping[str, Any]]],
         readied.append((step, fs, step._ready(drawn, like, fs)))
         like = xp.empty((0, like.shape[1], step.output_length(int(like.shape[2]), fs)), dtype=like.dtype)
     for part in parts:
-        block = as_float(x[part])
-        block = xp.astype(block, block.dtype, copy=True)  # so that every step may write into it
+        given = block = as_float(x[part])
         for step, fs, ready in readied:
+            if (step.in_place or "hit" in ready) and shares_memory(block, given):
+                block = xp.astype(block, block.dtype, copy=True)  # a step that writes does not write into the caller's signal
             block = step._rework_block(block, fs, rows_of(ready, part, windows))
         if out is None:
             out = xp.empty((windows, *block.shape[1:]), dtype=block.dtype)

@@ -23,6 +23,7 @@ class AmplitudeScale(RandomTransform):
 
     neutral = {"scale": 1.0}
     magnitude = {"scale": 1.0}
+    in_place = True
 
     def __init__(self, *, scale: tuple[float, float] = (0.8, 1.25), per_lead: bool = False, p: float = 0.5) -> None:
         self.scale = interval("scale", scale)

@@ -46,6 +46,7 @@ class BaselineWander(RandomTransform):
     needs_fs = True
     neutral = {"amplitude": 0.0}
     magnitude = {"amplitude": 0.0}
+    in_place = True
 
     def __init__(
         self,

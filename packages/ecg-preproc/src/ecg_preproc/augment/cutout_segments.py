@@ -31,6 +31,7 @@ class CutoutSegments(RandomTransform):
     needs_fs = True
     neutral = {"width": 0.0}
     magnitude = {"seconds": 0.0}
+    in_place = True
 
     def __init__(
         self,

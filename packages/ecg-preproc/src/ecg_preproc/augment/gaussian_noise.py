@@ -19,12 +19,14 @@ class GaussianNoise(RandomTransform):
     Args:
         std: Range of the noise's standard deviation, mV, one per window.
         fast: Take the noise of each lead from a fixed bank, at a random place and with a random sign, instead of drawing a
-            number per sample: twenty times as fast, and :mod:`ecg_preproc.augment.noise_bank` says what it costs.
+            number per sample. For a batch of (64, 12, 5000) on one thread that is 4 copies of the batch instead of 40
+            (``torch.randn`` alone: 16), and :mod:`ecg_preproc.augment.noise_bank` says what it costs.
         p: Probability that a window is changed.
     """
 
     neutral = {"std": 0.0}
     magnitude = {"std": 0.0}
+    in_place = True
 
     def __init__(self, *, std: tuple[float, float] = (0.0, 0.05), fast: bool = False, p: float = 0.5) -> None:
         self.std = interval("std", std)

@@ -22,6 +22,7 @@ class LeadDropout(RandomTransform):
 
     neutral = {"kept": True}
     magnitude = {"rate": 0.0}
+    in_place = True
 
     def __init__(self, *, rate: float = 0.2, p: float = 0.5) -> None:
         if not 0 <= rate <= 1:

@@ -29,6 +29,7 @@ class MagnitudeWarp(RandomTransform):
 
     neutral = {"weight": 0.0}
     magnitude = {"strength": 0.0}
+    in_place = True
 
     def __init__(self, *, strength: tuple[float, float] = (0.1, 0.4), waves: int = 4, p: float = 0.5) -> None:
         if waves < 1:

@@ -33,6 +33,7 @@ class PowerlineNoise(RandomTransform):
     needs_fs = True
     neutral = {"amplitude": 0.0}
     magnitude = {"amplitude": 0.0}
+    in_place = True
 
     def __init__(
         self,

@@ -21,6 +21,7 @@ class RandomFlip(RandomTransform):
     """
 
     neutral = {"sign": 1.0}
+    in_place = True
 
     def __init__(self, *, rate: float = 0.2, per_lead: bool = True, p: float = 0.5) -> None:
         if not 0 <= rate <= 1:

@@ -30,6 +30,7 @@ class RandomMasking(RandomTransform):
 
     neutral = {"width": 0.0}
     magnitude = {"ratio": 0.0}
+    in_place = True
 
     def __init__(
         self,

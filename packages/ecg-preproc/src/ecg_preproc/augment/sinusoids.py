@@ -32,8 +32,9 @@ def sinusoids(amplitude: Any, turn: Any, phase: Any, samples: int) -> Any:
     within = turn[:, :, None] * asarray_like(np.arange(_RUN), turn)
     outer = [amplitude[:, :, None] * f(begin) for f in (xp.sin, xp.cos)]
     inner = [f(within) for f in (xp.cos, xp.sin)]
+    total = xp.zeros((turn.shape[0], runs, _RUN), dtype=turn.dtype, device=turn.device)
     # Term by term instead of a matrix product, whose last digits depend on how many windows there are.
-    total = sum(
-        outer[half][:, wave, :, None] * inner[half][:, wave, None, :] for wave in range(int(turn.shape[1])) for half in (0, 1)
-    )
+    for wave in range(int(turn.shape[1])):
+        for half in (0, 1):
+            total += outer[half][:, wave, :, None] * inner[half][:, wave, None, :]
     return xp.reshape(total, (-1, runs * _RUN))[:, :samples]

@@ -33,6 +33,8 @@ def stretches(x: Any, start: Any, length: int) -> Any:
     if getattr(x, "requires_grad", False):  # the gradient of the view would be as large as all runs together
         return gathered(x, start[:, None] + asarray_like(np.arange(length), x, dtype=xp.int64))
     windows, leads, samples = (int(n) for n in x.shape)
+    if windows == 0:
+        return x[..., :length]
     rows = asarray_like(np.arange(windows * leads).reshape(windows, leads) * samples, x, dtype=xp.int64)
     return runs_at(xp.reshape(x, (-1,)), rows + start[:, None], length)
 

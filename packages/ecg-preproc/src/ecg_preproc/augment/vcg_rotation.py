@@ -38,6 +38,7 @@ class VCGRotation(RandomTransform):
     """
 
     magnitude = {"degrees": 0.0}
+    in_place = True
 
     def __init__(self, *, degrees: tuple[float, float] = (0.0, 20.0), leads: Sequence[str] | None = None, p: float = 0.5) -> None:
         self.degrees = interval("degrees", degrees, most=180.0)
