@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,22 +84,44 @@ _MANY = 1 << 16  # numbers that are made at once
 class Draws:
     """Random numbers for a batch of windows, one independent stream per window.
 
+    The keys of seeded draws are worked out when the first number is asked for: most steps of a chain ask for none.
+
     Args:
         keys: ``(windows,)`` int64, NumPy or torch; results live where the keys live.
     """
 
     def __init__(self, keys: Any) -> None:
-        self.keys = keys
+        self._keys = keys
+        self._make: Callable[[], Any] | None = None
+        self._windows = int(keys.shape[0]) if keys is not None else 0
         self._calls = 0
+
+    @classmethod
+    def _later(cls, windows: int, make: Callable[[], Any]) -> Draws:
+        draws = cls(None)
+        draws._windows, draws._make = windows, make
+        return draws
+
+    @property
+    def keys(self) -> Any:
+        """``(windows,)`` int64, from which every number follows."""
+        if self._make is not None:
+            self._keys, self._make = self._make(), None
+        return self._keys
 
     @classmethod
     def seeded(cls, seed: int, *, epoch: int = 0, records: Any = None, windows: int = 1) -> Draws:
         """Draws for ``windows`` windows, or for the records with these keys (``(windows,)`` int64 NumPy)."""
-        keys = np.arange(windows, dtype=np.int64) if records is None else np.asarray(records, dtype=np.int64)
-        keys = _mix(keys + _GOLDEN)
-        for number in (int(seed), int(epoch)):
-            keys = _mix(keys ^ _mix(np.full(1, _wrap(number), dtype=np.int64) + _GOLDEN))
-        return cls(keys)
+        numbers = (int(seed), int(epoch))
+        names = None if records is None else np.asarray(records, dtype=np.int64)
+
+        def make() -> Any:
+            keys = _mix((np.arange(windows, dtype=np.int64) if names is None else names) + _GOLDEN)
+            for number in numbers:
+                keys = _mix(keys ^ _mixed_number(_wrap(number)))
+            return keys
+
+        return cls._later(windows if names is None else len(names), make)
 
     @classmethod
     def fresh(cls, windows: int) -> Draws:
@@ -107,15 +129,15 @@ class Draws:
         return cls.seeded(int.from_bytes(os.urandom(8), "little"), windows=windows)
 
     def __len__(self) -> int:
-        return int(self.keys.shape[0])
+        return self._windows
 
     def like(self, x: Any) -> Draws:
         """The same draws, living in the framework and on the device of ``x``."""
-        return Draws(asarray_like(self.keys, x, dtype=namespace(x).int64))
+        return self._later(len(self), lambda: asarray_like(self.keys, x, dtype=namespace(x).int64))
 
     def child(self, salt: int) -> Draws:
         """Draws independent of these and of every other salt's."""
-        return Draws(_home(_mix(_host(self.keys) ^ _mixed_number(_wrap(salt))), self.keys))
+        return self._later(len(self), lambda: _home(_mix(_host(self.keys) ^ _mixed_number(_wrap(salt))), self.keys))
 
     def after(self, calls: int) -> Draws:
         """These draws as they are after some calls, made or not: what is drawn then can be drawn later, and elsewhere."""
