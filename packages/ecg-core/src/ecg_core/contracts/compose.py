@@ -10,9 +10,9 @@ import numpy as np
 
 from ecg_core.contracts.arrays import as_float, asarray_like, is_array, namespace
 from ecg_core.contracts.draws import Draws, record_key
-from ecg_core.contracts.fusing import FusedRun, fusible_length
+from ecg_core.contracts.fusing import _FusedRun, fusible_length
 from ecg_core.contracts.mixing import MixingTransform
-from ecg_core.contracts.random_run import RandomRun, run_length
+from ecg_core.contracts.random_run import _RandomRun, run_length
 from ecg_core.contracts.rows import own_copy, put_rows, take_rows
 from ecg_core.contracts.transform import S, Transform, _as_draws, _as_windows, probability
 from ecg_core.data.batch import Batch
@@ -152,7 +152,7 @@ class Compose(Transform):
         number = 0
         while number < len(self.transforms):
             transform, count = self._next(number, x, fs, leads)
-            own = draws if isinstance(transform, RandomRun) else draws.child(number)
+            own = draws if isinstance(transform, _RandomRun) else draws.child(number)
             x = transform(x, fs=fs, leads=leads, generator=own)
             # A record and a batch know their own, and what is given with them was only checked.
             fs = None if fs is None or not is_array(x) else transform.output_fs(fs)
@@ -166,7 +166,7 @@ class Compose(Transform):
         names = None if leads is None and is_array(x) else canonical_leads(leads or x.leads)
         random = 0 if isinstance(x, Record) else run_length(rest, x, names)
         if random > 1:
-            return RandomRun(rest[:random], first=number), random  # type: ignore[arg-type]
+            return _RandomRun(rest[:random], first=number), random  # type: ignore[arg-type]
         fs = fs if is_array(x) else x.fs
         if fs is None or not 0 < fs < float("inf"):  # the transform itself says what is wrong
             return rest[0], 1
@@ -175,7 +175,7 @@ class Compose(Transform):
             followers = 0
         if filters + followers < 2:
             return rest[0], 1
-        run = FusedRun(rest[:filters], rest[filters : filters + followers], together=self.fuse)
+        run = _FusedRun(rest[:filters], rest[filters : filters + followers], together=self.fuse)
         return run, filters + followers
 
     def _on_record(self, record: Record, generator: Draws | int | None) -> Record:

@@ -11,7 +11,7 @@ import numpy as np
 from ecg_core.contracts.spectral import output_length, through_circle
 from ecg_core.contracts.transform import RandomTransform, Transform, _moved
 
-__all__ = ["FusedRun", "fusible_length"]
+__all__ = ["fusible_length"]
 
 
 class _FusedRun(Transform):
@@ -71,9 +71,6 @@ class _FusedRun(Transform):
         for step in self.steps:
             mask, fs = step.move_mask(mask, fs=fs), step.output_fs(fs)
         return mask
-
-
-FusedRun = _FusedRun  # the class itself is private: it is no component that a configuration could name
 
 
 @lru_cache(maxsize=64)

@@ -12,10 +12,10 @@ from ecg_core.contracts.draws import Draws
 from ecg_core.contracts.transform import RandomTransform, Transform, _as_draws, _as_windows, _in_blocks, _moved
 from ecg_core.data.batch import Batch
 
-__all__ = ["RandomRun", "run_length"]
+__all__ = ["run_length"]
 
 
-class RandomRun(Transform):
+class _RandomRun(Transform):
     """Random steps one after the other; a block of windows goes through all of them before the next one is fetched.
 
     Args:
