@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ecg_core.contracts.transform import RandomTransform, Transform
+from ecg_core.contracts.random_transform import RandomTransform
+from ecg_core.contracts.transform import Transform
 from ecg_core.data.batch import Batch
 from ecg_core.data.leads import STANDARD_12
 from ecg_core.discovery.registries import TRANSFORMS

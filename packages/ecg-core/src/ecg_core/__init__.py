@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from ecg_core.contracts.lazy import materialize
     from ecg_core.contracts.losses import Losses
     from ecg_core.contracts.mixing import MixingTransform
+    from ecg_core.contracts.random_transform import RandomTransform
     from ecg_core.contracts.ssl import SSLMethod
     from ecg_core.contracts.streaming import Stream, stream
     from ecg_core.contracts.task import Task
     from ecg_core.contracts.tokens import TokenBackbone
-    from ecg_core.contracts.transform import RandomTransform, Transform
+    from ecg_core.contracts.transform import Transform
     from ecg_core.data.batch import Batch
     from ecg_core.data.prepare import prepare
     from ecg_core.data.quality import einthoven_error, quality_flags
@@ -78,7 +79,8 @@ _WHERE = {
     "contracts.streaming": ("Stream", "stream"),
     "contracts.task": ("Task",),
     "contracts.tokens": ("TokenBackbone",),
-    "contracts.transform": ("RandomTransform", "Transform"),
+    "contracts.random_transform": ("RandomTransform",),
+    "contracts.transform": ("Transform",),
     "data.batch": ("Batch",),
     "data.prepare": ("prepare",),
     "data.quality": ("einthoven_error", "quality_flags"),

@@ -9,7 +9,8 @@ import pytest
 
 from ecg_core.contracts.compose import Compose
 from ecg_core.contracts.draws import Draws
-from ecg_core.contracts.transform import RandomTransform, Transform
+from ecg_core.contracts.random_transform import RandomTransform
+from ecg_core.contracts.transform import Transform
 from ecg_core.data.batch import Batch
 from ecg_core.data.record import Record
 from ecg_core.discovery.registries import TRANSFORMS

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from ecg_core.contracts import spectral
 from ecg_core.contracts.compose import Compose
 from ecg_core.contracts.fusing import fusible_length
+from ecg_core.contracts.random_transform import RandomTransform
 from ecg_core.contracts.spectral import filtered
-from ecg_core.contracts.transform import RandomTransform, Transform
+from ecg_core.contracts.transform import Transform
 from ecg_core.data.batch import Batch
 from ecg_core.data.record import Record
 from ecg_core.discovery.registries import TRANSFORMS

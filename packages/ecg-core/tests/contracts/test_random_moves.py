@@ -10,7 +10,7 @@ from scipy import stats
 
 from ecg_core.contracts.arrays import asarray_like, namespace
 from ecg_core.contracts.draws import Draws
-from ecg_core.contracts.transform import RandomTransform
+from ecg_core.contracts.random_transform import RandomTransform
 from ecg_core.data.batch import Batch
 from ecg_core.data.record import Record
 

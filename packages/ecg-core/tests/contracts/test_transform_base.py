@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ecg_core.contracts.draws import Draws, record_key
-from ecg_core.contracts.transform import RandomTransform, Transform, probability
+from ecg_core.contracts.random_transform import RandomTransform, probability
+from ecg_core.contracts.transform import Transform
 from ecg_core.data.batch import Batch
 from ecg_core.data.record import Record
 from ecg_core.errors import DataError

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecg_core.contracts.transform import RandomTransform, Transform
+from ecg_core.contracts.random_transform import RandomTransform
+from ecg_core.contracts.transform import Transform
 from ecg_core.data import prepare as prepare_module
 from ecg_core.data.source import choose_reader
 from ecg_core.data.store import Store

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ecg_core.contracts.mixing import MixingTransform
-from ecg_core.contracts.transform import RandomTransform
+from ecg_core.contracts.random_transform import RandomTransform
 from ecg_core.discovery.registries import TRANSFORMS
 from ecg_core.testing.toy import toy_batch
 from ecg_preproc.augment.recorded_noise import RecordedNoise

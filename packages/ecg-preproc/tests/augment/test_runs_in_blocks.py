@@ -11,7 +11,7 @@ from ecg_core import TRANSFORMS, Compose
 from ecg_core.contracts.blocks import blocks
 from ecg_core.contracts.draws import Draws
 from ecg_core.contracts.random_run import run_length
-from ecg_core.contracts.transform import RandomTransform
+from ecg_core.contracts.random_transform import RandomTransform
 from ecg_core.data.batch import Batch
 
 FS, WINDOWS, SAMPLES = 500.0, 48, 5000

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ecg_core.config.configurable import Variant
 from ecg_core.contracts.compose import Compose
-from ecg_core.contracts.transform import RandomTransform
+from ecg_core.contracts.random_transform import RandomTransform
 from ecg_core.data.leads import STANDARD_12
 from ecg_core.discovery.registries import TRANSFORMS
 

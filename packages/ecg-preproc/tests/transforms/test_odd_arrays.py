@@ -9,7 +9,7 @@ import pytest
 
 from ecg_core.config.configurable import Variant
 from ecg_core.contracts.compose import Compose
-from ecg_core.contracts.transform import RandomTransform
+from ecg_core.contracts.random_transform import RandomTransform
 from ecg_core.discovery.registries import TRANSFORMS
 from ecg_preproc.augment.gaussian_noise import GaussianNoise
 from ecg_preproc.augment.lead_dropout import LeadDropout

@@ -13,8 +13,9 @@ from ecg_core.contracts.draws import Draws, record_key
 from ecg_core.contracts.fusing import _FusedRun, fusible_length
 from ecg_core.contracts.mixing import MixingTransform
 from ecg_core.contracts.random_run import _RandomRun, run_length
+from ecg_core.contracts.random_transform import probability
 from ecg_core.contracts.rows import own_copy, put_rows, take_rows
-from ecg_core.contracts.transform import S, Transform, _as_draws, _as_windows, probability
+from ecg_core.contracts.transform import S, Transform, _as_draws, _as_windows
 from ecg_core.data.batch import Batch
 from ecg_core.data.leads import canonical_leads
 from ecg_core.data.record import Record

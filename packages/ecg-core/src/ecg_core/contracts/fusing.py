@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ecg_core.contracts.random_transform import RandomTransform
 from ecg_core.contracts.spectral import output_length, through_circle
-from ecg_core.contracts.transform import RandomTransform, Transform, _moved
+from ecg_core.contracts.transform import Transform, _moved
 
 __all__ = ["fusible_length"]
 

@@ -16,9 +16,10 @@ import numpy as np
 from ecg_core.contracts.arrays import as_float, asarray_like, is_array, namespace, widened
 from ecg_core.contracts.blocks import blocks, by_blocks
 from ecg_core.contracts.draws import Draws
+from ecg_core.contracts.random_transform import RandomTransform
 from ecg_core.contracts.rows import rows
 from ecg_core.contracts.soft_targets import blended, blended_anew, soft_steps, soft_targets, softened
-from ecg_core.contracts.transform import RandomTransform, _as_draws
+from ecg_core.contracts.transform import _as_draws
 from ecg_core.data.batch import Batch
 from ecg_core.errors import DataError
 

@@ -9,7 +9,8 @@ from typing import Any
 from ecg_core.contracts.arrays import namespace
 from ecg_core.contracts.blocks import blocks
 from ecg_core.contracts.draws import Draws
-from ecg_core.contracts.transform import RandomTransform, Transform, _as_draws, _as_windows, _in_blocks, _moved
+from ecg_core.contracts.random_transform import RandomTransform, _in_blocks
+from ecg_core.contracts.transform import Transform, _as_draws, _as_windows, _moved
 from ecg_core.data.batch import Batch
 
 __all__ = ["run_length"]

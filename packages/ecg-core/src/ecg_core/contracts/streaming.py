@@ -17,6 +17,7 @@ from ecg_core.contracts.arrays import as_float, namespace, widened
 from ecg_core.contracts.compose import Compose
 from ecg_core.contracts.ends import stretch_of_ends
 from ecg_core.contracts.fusing import fusible_length
+from ecg_core.contracts.random_transform import RandomTransform
 from ecg_core.contracts.spectral import (
     circle_length,
     constant_gain,
@@ -25,7 +26,7 @@ from ecg_core.contracts.spectral import (
     multiplied,
     output_length,
 )
-from ecg_core.contracts.transform import RandomTransform, Transform
+from ecg_core.contracts.transform import Transform
 from ecg_core.data.leads import canonical_leads
 from ecg_core.errors import ConfigError, DataError
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ecg_core.contracts.mixing import MixingTransform
-from ecg_core.contracts.transform import RandomTransform, Transform
+from ecg_core.contracts.random_transform import RandomTransform
+from ecg_core.contracts.transform import Transform
 from ecg_core.testing.checks import CheckFailed, applies, check, refuses, require
 from ecg_core.testing.example import Example
 from ecg_core.testing.toy_arrays import SEED, constructor_words, require_close, require_equal, signals, transformed

@@ -8,7 +8,7 @@ import numpy as np
 
 from ecg_core.contracts.draws import Draws
 from ecg_core.contracts.mixing import MixingTransform
-from ecg_core.contracts.transform import RandomTransform
+from ecg_core.contracts.random_transform import RandomTransform
 from ecg_core.data.record import Record
 from ecg_core.testing.checks import applies, check, require
 from ecg_core.testing.example import Example

@@ -7,7 +7,8 @@ import numpy as np
 from ecg_core.config.configurable import Configurable
 from ecg_core.contracts.arrays import asarray_like, namespace
 from ecg_core.contracts.mixing import MixingTransform
-from ecg_core.contracts.transform import RandomTransform, Transform
+from ecg_core.contracts.random_transform import RandomTransform
+from ecg_core.contracts.transform import Transform
 from ecg_kit_toys.table import EVERYTHING, broken, healthy
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ecg_core.contracts.arrays import namespace
 from ecg_core.contracts.draws import Draws
-from ecg_core.contracts.transform import RandomTransform, probability
+from ecg_core.contracts.random_transform import RandomTransform, probability
 from ecg_preproc.augment.interval import interval
 
 __all__ = ["AmplitudeScale"]

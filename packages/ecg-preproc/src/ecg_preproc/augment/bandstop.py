@@ -8,8 +8,8 @@ import numpy as np
 
 from ecg_core.contracts.arrays import asarray_like, namespace
 from ecg_core.contracts.draws import Draws
+from ecg_core.contracts.random_transform import RandomTransform, probability
 from ecg_core.contracts.spectral import extended, fast_length
-from ecg_core.contracts.transform import RandomTransform, probability
 from ecg_preproc.augment.interval import interval
 
 __all__ = ["Bandstop"]

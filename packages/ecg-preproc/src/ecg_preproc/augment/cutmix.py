@@ -12,7 +12,7 @@ import numpy as np
 from ecg_core.contracts.arrays import asarray_like, namespace
 from ecg_core.contracts.draws import Draws
 from ecg_core.contracts.mixing import MixingTransform
-from ecg_core.contracts.transform import probability
+from ecg_core.contracts.random_transform import probability
 from ecg_preproc.augment.positive import positive
 
 __all__ = ["CutMix"]

@@ -7,8 +7,9 @@ from typing import Any
 
 from ecg_core.contracts.arrays import as_float, namespace
 from ecg_core.contracts.draws import Draws
+from ecg_core.contracts.random_transform import RandomTransform, probability
 from ecg_core.contracts.soft_targets import softened
-from ecg_core.contracts.transform import RandomTransform, _as_draws, probability
+from ecg_core.contracts.transform import _as_draws
 from ecg_core.data.batch import Batch
 from ecg_preproc.augment.positive import positive
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ecg_core.contracts.draws import Draws
 from ecg_core.contracts.mixing import MixingTransform
-from ecg_core.contracts.transform import probability
+from ecg_core.contracts.random_transform import probability
 from ecg_preproc.augment.positive import positive
 
 __all__ = ["Mixup"]

@@ -10,8 +10,9 @@ from ecg_core.contracts.arrays import is_array, namespace
 from ecg_core.contracts.blocks import blocks
 from ecg_core.contracts.draws import Draws
 from ecg_core.contracts.mixing import MixingTransform
+from ecg_core.contracts.random_transform import RandomTransform, probability
 from ecg_core.contracts.rows import rows, write_rows
-from ecg_core.contracts.transform import RandomTransform, Transform, _moved, probability
+from ecg_core.contracts.transform import Transform, _moved
 from ecg_core.errors import ConfigError
 
 __all__ = ["RandAugment", "scaled"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from ecg_core.contracts.arrays import namespace
 from ecg_core.contracts.draws import Draws
-from ecg_core.contracts.transform import RandomTransform, probability
+from ecg_core.contracts.random_transform import RandomTransform, probability
 from ecg_preproc.augment.interval import interval
 from ecg_preproc.augment.silence import bit_mask, silence, silenced
 from ecg_preproc.augment.stretches import hidden

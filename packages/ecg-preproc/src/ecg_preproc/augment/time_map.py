@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ecg_core.contracts.arrays import asarray_like, namespace
-from ecg_core.contracts.transform import RandomTransform
+from ecg_core.contracts.random_transform import RandomTransform
 from ecg_preproc.augment.stretches import gathered
 
 __all__ = ["TimeMap", "read_at"]

@@ -13,7 +13,7 @@ import numpy as np
 
 from ecg_core.contracts.arrays import asarray_like, namespace
 from ecg_core.contracts.draws import Draws
-from ecg_core.contracts.transform import probability
+from ecg_core.contracts.random_transform import probability
 from ecg_preproc.augment.interval import interval
 from ecg_preproc.augment.sinusoids import sinusoids
 from ecg_preproc.augment.time_map import TimeMap

@@ -15,7 +15,7 @@ import numpy as np
 
 from ecg_core.contracts.arrays import asarray_like, namespace
 from ecg_core.contracts.draws import Draws
-from ecg_core.contracts.transform import RandomTransform, probability
+from ecg_core.contracts.random_transform import RandomTransform, probability
 from ecg_core.data.leads import INDEPENDENT_8, canonical_leads, limb_lead_weights
 from ecg_core.errors import DataError
 from ecg_preproc.augment.interval import interval
