@@ -12,6 +12,7 @@ import numpy as np
 
 from ecg_core.data.leads import STANDARD_12
 from ecg_core.data.record import Record
+from ecg_preproc.readers.damages import flipped
 
 __all__ = ["cinc_example", "cpsc2018_example", "matlab5", "write_challenge"]
 
@@ -24,7 +25,7 @@ def cinc_example() -> dict[str, Any]:
         "damages": {
             "a header with an unknown unit": _edited("georgia/g1/E00002.hea", "/mV", "/mmHg"),
             "a header without a sampling frequency": _edited("georgia/g1/E00002.hea", "E00002 12 500 600", "E00002 12"),
-            "a sample that does not fit the checksum": _flipped("georgia/g1/E00002.mat"),
+            "a sample that does not fit the checksum": flipped("georgia/g1/E00002.mat"),
             "a recording of the table that is absent": _absent,
         },
     }
@@ -160,17 +161,6 @@ def _edited(file: str, old: str, new: str) -> Callable[[Path], str]:
         text = path.read_text(encoding="utf-8").replace("/mv", "/mV")
         assert old in text, f"{file} does not hold {old!r}"
         path.write_text(text.replace(old, new), encoding="utf-8")
-        return path.stem
-
-    return damage
-
-
-def _flipped(file: str) -> Callable[[Path], str]:
-    def damage(folder: Path) -> str:
-        path = folder / file
-        content = bytearray(path.read_bytes())
-        content[100] ^= 1
-        path.write_bytes(bytes(content))
         return path.stem
 
     return damage

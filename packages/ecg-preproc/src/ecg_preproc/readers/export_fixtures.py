@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ecg_core.data.record import Record
+from ecg_preproc.readers.damages import flipped
 
 __all__ = ["aecg_example", "aecg_of", "muse_example", "muse_of", "scp_example", "scp_of"]
 
@@ -44,7 +45,7 @@ def scp_example() -> dict[str, Any]:
     return {
         "fixture": _written(".scp", scp_of, ("I", "II", "V2")),
         "tolerance": _TOLERANCE,
-        "damages": {"a sample that does not fit the checksum": _flipped("r1.scp")},
+        "damages": {"a sample that does not fit the checksum": flipped("r1.scp", place=-101)},
     }
 
 
@@ -158,16 +159,6 @@ def _replaced(name: str, old: bytes, new: bytes) -> Callable[[Path], str]:
         content = (folder / name).read_bytes()
         assert old in content
         (folder / name).write_bytes(content.replace(old, new))
-        return name.split(".")[0]
-
-    return damage
-
-
-def _flipped(name: str) -> Callable[[Path], str]:
-    def damage(folder: Path) -> str:
-        content = bytearray((folder / name).read_bytes())
-        content[-101] ^= 4
-        (folder / name).write_bytes(bytes(content))
         return name.split(".")[0]
 
     return damage

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from ecg_core.data.leads import STANDARD_12
 from ecg_core.data.record import Record
 from ecg_preproc.readers.annotation_file import AnnotationFile
 from ecg_preproc.readers.annotation_write import write_annotations
+from ecg_preproc.readers.damages import edited, flipped, shortened
 from ecg_preproc.readers.write import write_record
 
 __all__ = ["ecgid_example", "ludb_example", "mitdb_example", "nstdb_example", "ptbxl_example", "wfdb_example"]
@@ -36,12 +36,12 @@ def wfdb_example() -> dict[str, Any]:
         "fixture": _write_wfdb,
         "refused": [{"annotations": "../atr"}, {"beats": "ecg"}],
         "damages": {
-            "a header with an unknown unit": _edited("a/x2.hea", "/mV", "/mmHg"),
-            "a header without a sampling frequency": _edited("a/x2.hea", "x2 3 250 600", "x2 3"),
-            "a header that names a lead twice": _edited("a/x2.hea", " V2", " I"),
-            "a header that announces more leads than it describes": _edited("a/x2.hea", "x2 3 ", "x2 4 "),
-            "a header that announces more samples than there are": _edited("a/x2.hea", " 250 600", " 250 601"),
-            "a sample that does not fit the checksum": _flipped("a/x2.dat"),
+            "a header with an unknown unit": edited("a/x2.hea", "/mV", "/mmHg"),
+            "a header without a sampling frequency": edited("a/x2.hea", "x2 3 250 600", "x2 3"),
+            "a header that names a lead twice": edited("a/x2.hea", " V2", " I"),
+            "a header that announces more leads than it describes": edited("a/x2.hea", "x2 3 ", "x2 4 "),
+            "a header that announces more samples than there are": edited("a/x2.hea", " 250 600", " 250 601"),
+            "a sample that does not fit the checksum": flipped("a/x2.dat"),
         },
     }
 
@@ -53,9 +53,9 @@ def ptbxl_example() -> dict[str, Any]:
         "fixture": _write_ptbxl,
         "refused": [{"fs": 250}],
         "damages": {
-            "a header with an unknown unit": _edited(header, "/mV", "/mmHg"),
-            "a header of another sampling frequency": _edited(header, " 100 ", " 200 "),
-            "a sample that does not fit the checksum": _flipped("records100/00000/00002_lr.dat"),
+            "a header with an unknown unit": edited(header, "/mV", "/mmHg"),
+            "a header of another sampling frequency": edited(header, " 100 ", " 200 "),
+            "a sample that does not fit the checksum": flipped("records100/00000/00002_lr.dat"),
         },
     }
 
@@ -66,10 +66,10 @@ def mitdb_example() -> dict[str, Any]:
         "fixture": _write_mitdb,
         "refused": [{"beats": "ecg"}],
         "damages": {
-            "a header with an unknown unit": _edited("101.hea", "/mV", "/mmHg"),
-            "a sample that does not fit the checksum": _flipped("101.dat"),
-            "an annotation file that is cut": _shortened("101.atr", 2),
-            "annotations that end behind the record": _edited("101.hea", " 360 720", " 360 500", cut=("101.dat", 500 * 4)),
+            "a header with an unknown unit": edited("101.hea", "/mV", "/mmHg"),
+            "a sample that does not fit the checksum": flipped("101.dat"),
+            "an annotation file that is cut": shortened("101.atr", 2),
+            "annotations that end behind the record": edited("101.hea", " 360 720", " 360 500", cut=("101.dat", 500 * 4)),
         },
     }
 
@@ -79,9 +79,9 @@ def ludb_example() -> dict[str, Any]:
     return {
         "fixture": _write_ludb,
         "damages": {
-            "a header with an unknown unit": _edited("data/2.hea", "/mV", "/mmHg"),
-            "a sample that does not fit the checksum": _flipped("data/2.dat"),
-            "an annotation file that is cut": _shortened("data/2.avr", 2),
+            "a header with an unknown unit": edited("data/2.hea", "/mV", "/mmHg"),
+            "a sample that does not fit the checksum": flipped("data/2.dat"),
+            "an annotation file that is cut": shortened("data/2.avr", 2),
         },
     }
 
@@ -91,8 +91,8 @@ def ecgid_example() -> dict[str, Any]:
     return {
         "fixture": _write_ecgid,
         "damages": {
-            "a header with an unknown unit": _edited("Person_01/rec_2.hea", "/mV", "/mmHg"),
-            "a sample that does not fit the checksum": _flipped("Person_01/rec_2.dat"),
+            "a header with an unknown unit": edited("Person_01/rec_2.hea", "/mV", "/mmHg"),
+            "a sample that does not fit the checksum": flipped("Person_01/rec_2.dat"),
         },
     }
 
@@ -102,8 +102,8 @@ def nstdb_example() -> dict[str, Any]:
     return {
         "fixture": _write_nstdb,
         "damages": {
-            "a header with an unknown unit": _edited("em.hea", "/mV", "/mmHg"),
-            "a sample that does not fit the checksum": _flipped("em.dat"),
+            "a header with an unknown unit": edited("em.hea", "/mV", "/mmHg"),
+            "a sample that does not fit the checksum": flipped("em.dat"),
         },
     }
 
@@ -209,36 +209,3 @@ def _targets(superclass: tuple[str, ...], diagnostic: tuple[str, ...], **more: t
     codes = (*diagnostic, *rhythm)
     found = {"superclass": superclass, "subclass": diagnostic, "diagnostic": diagnostic}
     return {**found, "form": form, "rhythm": rhythm, "scp_codes": codes}
-
-
-def _edited(file: str, old: str, new: str, *, cut: tuple[str, int] | None = None) -> Callable[[Path], str]:
-    def damage(folder: Path) -> str:
-        if cut is not None:
-            (folder / cut[0]).write_bytes((folder / cut[0]).read_bytes()[: cut[1]])
-        path = folder / file
-        text = path.read_text(encoding="utf-8")
-        assert old in text, f"{file} does not hold {old!r}"
-        path.write_text(text.replace(old, new), encoding="utf-8")
-        return path.stem
-
-    return damage
-
-
-def _shortened(file: str, count: int) -> Callable[[Path], str]:
-    def damage(folder: Path) -> str:
-        path = folder / file
-        path.write_bytes(path.read_bytes()[:-count])
-        return path.name
-
-    return damage
-
-
-def _flipped(file: str) -> Callable[[Path], str]:
-    def damage(folder: Path) -> str:
-        path = folder / file
-        content = bytearray(path.read_bytes())
-        content[100] ^= 1
-        path.write_bytes(bytes(content))
-        return path.stem
-
-    return damage
