@@ -5,6 +5,7 @@ Run: ``python benchmarks/r_peaks.py FOLDER`` with a folder of MIT-BIH records an
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import warnings
@@ -70,4 +71,8 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    folder = sys.argv[1] if len(sys.argv) > 1 else str(Path(os.environ.get("ECG_SHARED", "../shared")) / "data" / "mitdb")
+    if Path(folder).is_dir():
+        main(folder)
+    else:
+        print("left out: give a folder of MIT-BIH records, e.g. of `ecg data download mitdb`")
