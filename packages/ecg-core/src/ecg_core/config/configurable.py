@@ -58,10 +58,16 @@ class Variant(Generic[T]):
     """A class together with some of its keyword arguments: one row of a table of named sizes.
 
     ``Variant(ResNet, {"depths": (2, 2, 2, 2)})`` is called like the class; given arguments win over its own.
+
+    Args:
+        cls: The class it varies.
+        defaults: Its own arguments.
+        conformance: What the contract kit may rely on, where it differs from the class's ``conformance_params()``.
     """
 
     cls: Callable[..., T]
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    conformance: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __call__(self, **kwargs: Any) -> T:
         noted = snapshot({**self.defaults, **kwargs})  # before a constructor can change what it is given

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -21,11 +22,14 @@ class Stage:
         stride: Samples of the input per step of the map.
         centre: Sample of the input that step 0 looks at: 0 for stacks of symmetric convolutions, the middle of the
             first patch for patch embeddings. Explanations place a step's relevance by it.
+        receptive_field: Samples of the input that one step can see, itself in their middle; ``None`` where it is the whole
+            window, as behind attention, squeeze-and-excitation or a recurrent layer.
     """
 
     channels: int
     stride: int
     centre: float = 0.0
+    receptive_field: int | None = None
 
 
 class Backbone(Configurable, nn.Module):
@@ -35,11 +39,15 @@ class Backbone(Configurable, nn.Module):
     constructor, and implements :meth:`forward_intermediates`. The default shape arithmetic is that of same-length
     padding, ``steps = ceil(samples / stride)``; a backbone that counts otherwise overrides :meth:`steps`.
 
+    Attributes:
+        papers: Where the architecture was published, as arXiv numbers or DOIs.
+
     Shape:
         - input: ``(batch, in_leads, samples)``
         - features: ``(batch, stages[-1].channels, steps(samples))``
     """
 
+    papers: ClassVar[tuple[str, ...]] = ()
     in_leads: int | None
     stages: tuple[Stage, ...]
     min_samples: int = 1
@@ -72,6 +80,15 @@ class Backbone(Configurable, nn.Module):
     def out_channels(self) -> int:
         """Channels of the features."""
         return self.stages[-1].channels
+
+    @property
+    def receptive_field(self) -> int | None:
+        """Samples that one step of the features can see; ``None`` means the whole window."""
+        return self.stages[-1].receptive_field
+
+    def receptive_field_ms(self, fs: float) -> float | None:
+        """:attr:`receptive_field` in milliseconds at ``fs`` Hz."""
+        return None if self.receptive_field is None else 1000 * self.receptive_field / fs
 
     def steps(self, samples: int, stage: int = -1) -> int:
         """Steps of a stage's map for an input of this many samples."""

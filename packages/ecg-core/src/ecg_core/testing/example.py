@@ -86,6 +86,7 @@ class Example:
         source: Any = registry_of(component.kind).get(component.qualified)
         owner = source.cls if isinstance(source, Variant) else source
         stated = dict(owner.conformance_params()) if hasattr(owner, "conformance_params") else {}
+        stated |= source.conformance if isinstance(source, Variant) else {}
         known = [f.name for f in fields(cls) if f.name != "component"]
         unknown = [name for name in stated if name not in known]
         if unknown:

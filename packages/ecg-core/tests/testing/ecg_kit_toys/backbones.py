@@ -34,7 +34,7 @@ class Plain(Backbone):
         if width < 1:
             raise ValueError(f"width must be at least 1, got {width}")
         self.in_leads = in_leads
-        self.stages = (Stage(width, 2), Stage(width, 4))
+        self.stages = (Stage(width, 2, receptive_field=3), Stage(width, 4, receptive_field=7))
         words = {"kernel_size": 3, "stride": 2, "padding": 1}
         self.stem = nn.LazyConv1d(width, **words) if in_leads is None else nn.Conv1d(in_leads, width, **words)
         self.norm = nn.BatchNorm1d(width)
@@ -120,6 +120,15 @@ class Misstated(Plain):
     def __init__(self, in_leads=None, *, width=4):
         super().__init__(in_leads, width=width)
         self.stages = (Stage(width + 1, 2), Stage(width, 4))
+
+
+@breaks("a_step_sees_no_more_than_its_receptive_field", "outside 29 … 35 (receptive_field=7 around 32)")
+class Nearsighted(Plain):
+    __doc__ = Plain.__doc__
+
+    def __init__(self, in_leads=None, *, width=4):
+        super().__init__(in_leads, width=width)
+        self.second = nn.Conv1d(width, width, 5, stride=2, padding=2)
 
 
 @breaks("features_are_the_last_intermediate", "forward and the last intermediate")
