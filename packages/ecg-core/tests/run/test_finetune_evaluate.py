@@ -168,6 +168,7 @@ def test_a_report_tells_the_facts_of_data_and_training(finetuned: Callable[..., 
         "my report.html&#x27;",  # quoted, so that a shell takes the command again
     ):
         assert fact in page, fact
+    assert "--data" not in page  # it is the store of the run
 
 
 def test_a_run_is_evaluated_on_the_fold_it_was_not_trained_on(recordings: Path, labels: Path, tmp_path: Path) -> None:
@@ -179,7 +180,30 @@ def test_a_run_is_evaluated_on_the_fold_it_was_not_trained_on(recordings: Path, 
         run = finetune(Store(path, fold=fold), tmp_path / f"run{fold}", **settings).path
         evaluate(run, repeats=5)
         found = set(pd.read_csv(run / "predictions-test.csv")["record_id"])
+        evaluate(run, data=path, repeats=5)  # the store by name is still the store the run was trained on
+        assert set(pd.read_csv(run / "predictions-test.csv")["record_id"]) == found
         view = Store(path, fold=fold)
         assert found == set(view.table["record_id"].iloc[view.indices("test")])
         tested.append(found)
     assert not tested[0] & tested[1]
+
+
+def test_a_run_is_not_evaluated_on_a_fold_it_learned_from(recordings: Path, labels: Path, tmp_path: Path) -> None:
+    words = {"fs": 50.0, "seconds": 2.0, "leads": ("I", "II"), "reader": "numpy", "labels": labels, "pipeline": []}
+    path = prepare(recordings, tmp_path / "folds", split="4-fold", **words).path
+    settings = {"target": "dx", "head": "toy_head", "epochs": 1, "device": "cpu"}
+    run = finetune(Store(path, fold=1), tmp_path / "run", backbone="toy", **settings).path
+    with pytest.raises(DataError, match=r"was trained with fold 1 of .* on recordings it learned from; use --fold 1"):
+        evaluate(run, data=Store(path, fold=3))
+    with pytest.raises(DataError, match="use --fold 1"):
+        finetune(Store(path, fold=3), tmp_path / "other", source=run, **settings)
+    with pytest.raises(DataError, match="use --fold 1"):
+        finetune(Store(path, fold=3), tmp_path / "other", source=run / "model.json", **settings)
+    assert finetune(path, tmp_path / "again", source=run, **settings).facts["data"]["fold"] == 1
+
+
+def test_the_last_fold_is_one_division_whether_it_is_asked_for_or_not(recordings: Path, tmp_path: Path) -> None:
+    words = {"fs": 50.0, "seconds": 2.0, "leads": ("I", "II"), "reader": "numpy", "pipeline": []}
+    path = prepare(recordings, tmp_path / "folds", split="4-fold", **words).path
+    assert Store(path).fingerprint == Store(path, fold=3).fingerprint != Store(path, fold=2).fingerprint
+    assert Store(path).table["split"].tolist() == Store(path, fold=3).table["split"].tolist()

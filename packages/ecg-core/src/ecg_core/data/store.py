@@ -8,7 +8,7 @@ those of :class:`ecg_core.data.encoding.Encoding`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,9 @@ class Store:
         if not table.is_file() or sha256(table) != self.facts["table_sha256"]:
             raise DataError(f"{table} is missing or was altered since it was written; prepare the store again")
         self.table = RecordTable.read_csv(table).frame
-        self.fold = fold
+        # The division that was written is the last fold's, and has the same fingerprint whether it is asked for or not.
+        self.fold = self.facts["folds"] - 1 if fold is None and self.facts["folds"] else fold
+        self._fold_was_chosen = fold is not None
         if fold is not None:
             self.table = self.table.assign(split=self._split_of(fold))
         check_no_leak(self.table)
@@ -91,6 +93,26 @@ class Store:
     def fingerprint(self) -> str:
         """Changes when any signal, label or split changes."""
         return str(self.facts["fingerprint"]) + ("" if self.fold is None else f":fold{self.fold}")
+
+    def as_divided_for(self, trained: Mapping[str, Any], run: str | Path) -> Store:
+        """This store with the fold a run was trained with, so that no recording it learned from is in another split.
+
+        Args:
+            trained: What the run noted of its data: ``fingerprint`` and ``fold``.
+            run: Its directory, for the message.
+
+        Raises:
+            DataError: This is the store of the run, opened with another fold than the run's.
+        """
+        name, _, _ = str(trained["fingerprint"]).partition(":")
+        if name != self.facts["fingerprint"] or trained["fold"] == self.fold:
+            return self
+        if self._fold_was_chosen:
+            raise DataError(
+                f"{run} was trained with fold {trained['fold']} of {self.path}, and would be tested with fold {self.fold} on "
+                f"recordings it learned from; use --fold {trained['fold']}"
+            )
+        return Store(self.path, fold=trained["fold"])
 
     @property
     def targets(self) -> tuple[str, ...]:

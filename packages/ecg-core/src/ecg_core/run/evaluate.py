@@ -41,7 +41,7 @@ def evaluate(
 
     Args:
         run: Fine-tuning run.
-        data: The store; ``None`` takes the one the run was trained on, with its fold.
+        data: The store; ``None`` takes the one the run was trained on. Of that one, the run's fold is taken.
         split: ``"test"``, ``"val"`` or ``"train"``.
         html: Report to write, one self-contained file.
         compare: Other runs, already evaluated on the same split, to set beside this one in the report.
@@ -52,14 +52,15 @@ def evaluate(
 
     Raises:
         RunError: The run is no fine-tuning, or the data are not those it expects.
-        DataError: The split holds no labelled recording.
+        DataError: The split holds no labelled recording, or the store was opened with another fold than the run's.
     """
     directory = RunDirectory(run)
     if html is not None:
         checked_output(Path(html), force=force)
     task, signal = load_task(run)
     trained = directory.facts["data"]
-    store = data if isinstance(data, Store) else Store(data or trained["path"], fold=None if data else trained.get("fold"))
+    store = data if isinstance(data, Store) else Store(data or trained["path"])
+    store = store.as_divided_for(trained, directory.path)
     signal.check(store, directory.path)
     target = str(directory.facts["target"])
     indices = store.indices(split, target=target)
@@ -158,7 +159,8 @@ def _evaluated(directory: RunDirectory, split: str, here: dict[str, str]) -> Eva
 
 def _command(directory: RunDirectory, store: Store, split: str, html: str | Path) -> str:
     trained = directory.facts.get("environment", {}).get("command", "")
-    words = ["ecg", "evaluate", directory.path, "--data", store.path, "--split", split, "--html", html]
+    same = store.path == Path(directory.facts["data"]["path"])
+    words = ["ecg", "evaluate", directory.path, *(() if same else ("--data", store.path)), "--split", split, "--html", html]
     return "\n".join(filter(None, [trained, shlex.join(map(str, words))]))
 
 

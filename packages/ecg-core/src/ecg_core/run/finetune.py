@@ -62,7 +62,7 @@ def finetune(
     """Train a classifier; the epoch with the best macro AUROC on the validation patients is kept.
 
     Args:
-        data: A store, or its folder.
+        data: A store, or its folder. Of the store that ``source`` was trained on, the fold of that run is taken.
         out: Run directory to write.
         target: Which target of the store to predict. Windows without a label for it take no part.
         source: Run directory (or card) whose backbone to start from.
@@ -95,6 +95,8 @@ def finetune(
         raise ConfigError("mode=linear runs the frozen backbone once, so it takes no augment; use mode=full")
     check_packages(Path(out), resume=resume and not force)
     store = data if isinstance(data, Store) else Store(data)
+    if source is not None and (run_of := _run_of(Path(source))) is not None:
+        store = store.as_divided_for(run_of.facts["data"], run_of.path)
     train, val = store.indices("train", target=target), store.indices("val", target=target)
     classes = store.classes(target)
     if len(classes) < 2:
@@ -183,6 +185,12 @@ def build_task(
         )
         task = MODELS.build(model, backbone=body, head=HEADS.build(head, classes=len(classes)), classes=classes, **options)
     return materialize(task, torch.zeros(2, len(store.leads), store.n_samples), seed=seed)
+
+
+def _run_of(source: Path) -> RunDirectory | None:
+    """The run that a run directory or a card in one belongs to; a card by itself belongs to none."""
+    folder = source.parent if source.suffix == ".json" else source
+    return RunDirectory(folder) if source == folder or (folder / "run.json").is_file() else None
 
 
 def _pretrained(source: Path, store: Store) -> Backbone:
