@@ -92,13 +92,18 @@ def loss(example: Example) -> tuple[dict[str, Any], Callable[[Any], Any]]:
     """The value and its gradient."""
 
     def value(made: Any) -> list[torch.Tensor]:
-        logits = torch.linspace(-2, 2, 4 * CLASSES).reshape(4, CLASSES).requires_grad_()
-        targets = torch.eye(CLASSES)[:4]
-        total = made(logits, targets).sum()
+        stated = example.inputs or (lambda: [torch.linspace(-2, 2, 20).reshape(4, 5), torch.eye(5)[:4]])
+        logits, *rest = stated()
+        total = made(logits.requires_grad_(), *rest).sum()
         total.backward()
         return [total, logits.grad]
 
-    return {"reduction": "sum", **example.arguments}, value
+    parts = {k: [registry_of(p["kind"]).build(p) for p in v] for k, v in example.arguments.items() if _holds_components(v)}
+    return {**_taken(example, reduction="sum"), **example.arguments, **parts}, value
+
+
+def _holds_components(value: Any) -> bool:
+    return isinstance(value, list) and any(map(is_component, value))
 
 
 def optimizer(example: Example) -> tuple[dict[str, Any], Callable[[Any], Any]]:
@@ -112,7 +117,12 @@ def optimizer(example: Example) -> tuple[dict[str, Any], Callable[[Any], Any]]:
             made.step()
         return parameters
 
-    return {"lr": 0.05, "weight_decay": 0.1, **example.arguments}, trained
+    return {"lr": 0.05, **_taken(example, weight_decay=0.1), **example.arguments}, trained
+
+
+def _taken(example: Example, **words: Any) -> dict[str, Any]:
+    """Those of the words that it takes."""
+    return {word: value for word, value in words.items() if word in inspect.signature(example.cls).parameters}
 
 
 def scheduler(example: Example) -> tuple[dict[str, Any], Callable[[Any], Any]]:

@@ -1,4 +1,4 @@
-"""Backbones and heads of the ECG toolkit. Importing it loads no torch."""
+"""Backbones, heads and losses of the ECG toolkit. Importing it loads no torch."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from ecg_backbones.heads.linear import LinearHead
     from ecg_backbones.heads.mlp import MLPHead
+    from ecg_backbones.losses.asymmetric import AsymmetricLoss
+    from ecg_backbones.losses.boundary import BoundaryLoss
+    from ecg_backbones.losses.class_weights import class_weights
+    from ecg_backbones.losses.cross_entropy import ClassWeightedBCELoss, MaskedBCELoss, WeightedBCELoss
+    from ecg_backbones.losses.dice import DiceLoss
+    from ecg_backbones.losses.focal import FocalLoss
+    from ecg_backbones.losses.weighted_sum import WeightedSumLoss
     from ecg_backbones.resnet import ResNet, resnet18
     from ecg_backbones.vit import ViT, vit_small, vit_tiny
 
@@ -17,6 +24,13 @@ if TYPE_CHECKING:
 _WHERE = {
     "heads.linear": ("LinearHead",),
     "heads.mlp": ("MLPHead",),
+    "losses.asymmetric": ("AsymmetricLoss",),
+    "losses.boundary": ("BoundaryLoss",),
+    "losses.class_weights": ("class_weights",),
+    "losses.cross_entropy": ("ClassWeightedBCELoss", "MaskedBCELoss", "WeightedBCELoss"),
+    "losses.dice": ("DiceLoss",),
+    "losses.focal": ("FocalLoss",),
+    "losses.weighted_sum": ("WeightedSumLoss",),
     "resnet": ("ResNet", "resnet18"),
     "vit": ("ViT", "vit_small", "vit_tiny"),
 }
@@ -24,10 +38,19 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
 # In full, because a type checker reads it; a test compares it with the table above.
 __all__ = [
+    "AsymmetricLoss",
+    "BoundaryLoss",
+    "ClassWeightedBCELoss",
+    "DiceLoss",
+    "FocalLoss",
     "LinearHead",
     "MLPHead",
+    "MaskedBCELoss",
     "ResNet",
     "ViT",
+    "WeightedBCELoss",
+    "WeightedSumLoss",
+    "class_weights",
     "resnet18",
     "vit_small",
     "vit_tiny",

@@ -119,3 +119,36 @@ def test_an_unknown_problem_is_refused() -> None:
 
 def test_a_chain_of_augmentations_is_part_of_the_configuration() -> None:
     assert _task(augment=Compose([])).arguments["augment"].to_config() == []
+
+
+def test_a_chosen_loss_takes_the_place_of_cross_entropy() -> None:
+    """Squared distances of 2 and 1 from 1 and 0, and of exclusive classes from targets that sum to 1."""
+    batch = _batch((2.0, 1.0), targets=[[1.0, 0.0]])
+    assert float(_task(loss_function=nn.MSELoss()).loss(batch).total.detach()) == pytest.approx(1.0)
+    both = _batch((0.5, 1.5), targets=[[1.0, 1.0]])
+    assert float(_task("multi_class", loss_function=nn.MSELoss()).loss(both).total.detach()) == pytest.approx(0.5)
+
+
+def test_a_chosen_loss_sees_full_precision_under_autocast() -> None:
+    class Watching(nn.Module):
+        def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+            self.seen = logits.dtype, targets.dtype, (logits @ targets.T).dtype
+            return logits.sum()
+
+    watching = Watching()
+    with torch.autocast("cpu", torch.bfloat16):
+        _task(loss_function=watching).criterion(torch.zeros(3, 2, dtype=torch.bfloat16), torch.ones(3, 2))
+    assert watching.seen == (torch.float32, torch.float32, torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (nn.NLLLoss(), r"the loss NLLLoss does not take logits and targets of shape \(1, 2\) \(.+\); choose another"),
+        (nn.MSELoss(reduction="none"), r"the loss MSELoss gives shape \(1, 2\) instead of a scalar; leave its reduction"),
+        (nn.TripletMarginLoss(), r"the loss TripletMarginLoss does not take"),
+    ],
+)
+def test_a_loss_that_does_not_fit_is_named(loss: nn.Module, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        _task(loss_function=loss).loss(_batch((2.0, 1.0), targets=[[1.0, 0.0]]))

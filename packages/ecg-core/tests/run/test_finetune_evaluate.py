@@ -207,3 +207,21 @@ def test_the_last_fold_is_one_division_whether_it_is_asked_for_or_not(recordings
     path = prepare(recordings, tmp_path / "folds", split="4-fold", **words).path
     assert Store(path).fingerprint == Store(path, fold=3).fingerprint != Store(path, fold=2).fingerprint
     assert Store(path).table["split"].tolist() == Store(path, fold=3).table["split"].tolist()
+
+
+@pytest.mark.parametrize("mode", ["linear", "full"])
+def test_a_run_minimises_the_loss_that_was_asked_for_and_its_model_remembers_it(
+    finetuned: Callable[..., Path], store: Store, mode: str
+) -> None:
+    config = {"name": "multi_label_soft_margin_loss", "reduction": "mean"}
+    run = finetuned(mode=mode, loss=config, epochs=1)
+    task = load(run).module
+    assert isinstance(task.loss_function, torch.nn.MultiLabelSoftMarginLoss)
+    assert not any(name.startswith("loss_function") for name in task.state_dict())
+    resumed = finetuned(mode=mode, loss=config, epochs=1, resume=True)
+    assert json.loads((resumed / "model.json").read_text())["config"]["loss_function"]["name"] == "multi_label_soft_margin_loss"
+
+
+def test_a_loss_that_nobody_ships_is_an_error_with_a_near_name(finetuned: Callable[..., Path]) -> None:
+    with pytest.raises(LookupError, match="no loss named 'hubert_loss'. Did you mean 'huber_loss'"):
+        finetuned(loss="hubert_loss")

@@ -25,6 +25,7 @@ def finetune(
     model: str = "classifier",
     problem: Literal["multi_label", "multi_class"] = "multi_label",
     augment: str = "",
+    loss: str | None = None,
     epochs: int | None = None,
     batch_size: int = 64,
     lr: float | None = None,
@@ -48,6 +49,7 @@ def finetune(
         model: What is asked of them, by name (`ecg plugins list --kind models`), as JSON or a file.
         problem: multi_label or multi_class.
         augment: Augmentations for training batches: names with commas between, a JSON list or a file of one.
+        loss: What is minimised, by name (`ecg plugins list --kind losses`), as JSON or a file; cross-entropy unless given.
         epochs: 100 for linear and 30 for full unless given.
         batch_size: Windows per step.
         lr: 1e-2 for linear and 1e-3 for full unless given.
@@ -73,6 +75,7 @@ def finetune(
             model=component(model),
             problem=problem,
             augment=components(augment),
+            loss=None if loss is None else component(loss),
             epochs=epochs,
             batch_size=batch_size,
             lr=lr,

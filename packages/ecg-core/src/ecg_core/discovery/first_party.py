@@ -7,7 +7,14 @@ from ecg_core.discovery.names import comparison_key
 __all__ = ["shipped_by"]
 
 _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
-    "ecg-backbones": {"backbones": ("resnet18", "vit_tiny", "vit_small"), "heads": ("linear", "mlp")},
+    "ecg-backbones": {
+        "backbones": ("resnet18", "vit_tiny", "vit_small"),
+        "heads": ("linear", "mlp"),
+        "losses": (
+            "asymmetric_loss", "bce_with_logits_with_class_weight_loss", "boundary_loss", "dice_loss", "focal_loss",
+            "masked_bce_with_logits_loss", "weighted_bce_loss", "weighted_sum_loss",
+        ),
+    },
     "ecg-preproc": {
         "commands": ("data", "demo"),
         "readers": (

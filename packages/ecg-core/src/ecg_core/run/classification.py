@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from ecg_core.contracts.backbone import Backbone
 from ecg_core.contracts.compose import Compose
@@ -27,6 +28,8 @@ class ClassificationTask(Task):
         problem: ``"multi_label"``: binary cross-entropy per class, probabilities by sigmoid. ``"multi_class"``:
             cross-entropy, probabilities by softmax.
         augment: Applied to training batches only.
+        loss_function: What is minimised instead of cross-entropy: called with logits and targets, both ``(batch, classes)`` in
+            fp32, it gives a scalar. Targets of ``"multi_class"`` sum to 1.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class ClassificationTask(Task):
         classes: Sequence[str],
         problem: Literal["multi_label", "multi_class"] = "multi_label",
         augment: Compose | None = None,
+        loss_function: nn.Module | None = None,
     ) -> None:
         super().__init__()
         if head.classes != len(classes):
@@ -50,6 +54,7 @@ class ClassificationTask(Task):
         self.classes = tuple(classes)
         self.problem = problem
         self.augment = augment
+        self.loss_function = loss_function
 
     @classmethod
     def conformance_params(cls) -> dict[str, Any]:
@@ -64,12 +69,37 @@ class ClassificationTask(Task):
         }
 
     def criterion(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Mean cross-entropy in fp32, whatever autocast says."""
-        logits = logits.float()
+        """Mean cross-entropy, or the loss that was given, in fp32, whatever autocast says.
+
+        Raises:
+            ConfigError: The loss gives no scalar for logits and targets.
+        """
+        logits, targets = logits.float(), targets.float()
+        if self.problem == "multi_class":
+            targets = targets / targets.sum(dim=1, keepdim=True).clamp(min=1)
+        if self.loss_function is not None:
+            return self._chosen(self.loss_function, logits, targets)
         if self.problem == "multi_label":
-            return F.binary_cross_entropy_with_logits(logits, targets.float())
-        return F.cross_entropy(logits, targets.float() / targets.sum(dim=1, keepdim=True).clamp(min=1))
+            return F.binary_cross_entropy_with_logits(logits, targets)
+        return F.cross_entropy(logits, targets)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Logits as probabilities."""
         return logits.float().sigmoid() if self.problem == "multi_label" else logits.float().softmax(dim=-1)
+
+    @staticmethod
+    def _chosen(loss_function: nn.Module, logits: Tensor, targets: Tensor) -> Tensor:
+        name = type(loss_function).__name__
+        with torch.autocast(logits.device.type, enabled=False):
+            try:
+                value: Tensor = loss_function(logits, targets)
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise ConfigError(
+                    f"the loss {name} does not take logits and targets of shape {tuple(logits.shape)} ({error}); "
+                    "choose another with `ecg plugins list --kind losses`"
+                ) from error
+        if value.ndim:
+            raise ConfigError(
+                f"the loss {name} gives shape {tuple(value.shape)} instead of a scalar; leave its reduction at 'mean'"
+            )
+        return value

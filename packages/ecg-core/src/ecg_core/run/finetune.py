@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import nn
 
 from ecg_core.contracts.backbone import Backbone
 from ecg_core.contracts.compose import Compose
@@ -15,7 +16,7 @@ from ecg_core.contracts.recipe import Recipe
 from ecg_core.contracts.task import Task
 from ecg_core.data.store import Store
 from ecg_core.discovery.provenance import provenance
-from ecg_core.discovery.registries import BACKBONES, HEADS, MODELS
+from ecg_core.discovery.registries import BACKBONES, HEADS, LOSSES, MODELS
 from ecg_core.errors import ConfigError, DataError, RunError
 from ecg_core.evaluation.metrics import auroc, macro
 from ecg_core.run.card import SignalContract, load_card, save_model
@@ -50,6 +51,7 @@ def finetune(
     model: str | Mapping[str, Any] = "classifier",
     problem: Literal["multi_label", "multi_class"] = "multi_label",
     augment: Sequence[str | Mapping[str, Any]] = (),
+    loss: str | Mapping[str, Any] | nn.Module | None = None,
     epochs: int | None = None,
     batch_size: int = 64,
     lr: float | None = None,
@@ -75,6 +77,8 @@ def finetune(
         model: Name or configuration of the task that backbone and head answer; ``"classifier"`` unless given.
         problem: Any number of classes per recording, or exactly one. For models that take the word.
         augment: Transforms applied to training batches (``mode="full"``). For models that take the word.
+        loss: What is minimised: name or configuration of a loss, or one that a registry built; ``None`` for the model's own,
+            cross-entropy. For models that take the word ``loss_function``.
         epochs: ``None`` means 100 for ``linear`` and 30 for ``full``.
         batch_size: Windows per step.
         lr: ``None`` means 1e-2 for ``linear`` and 1e-3 for ``full``.
@@ -111,7 +115,7 @@ def finetune(
         seed=seed,
     ).resolved()
     head = head or {"name": "linear", "normalise": mode == "linear"}
-    task = build_task(store, source, backbone, head, classes, model=model, problem=problem, augment=augment, seed=seed)
+    task = build_task(store, source, backbone, head, classes, model=model, problem=problem, augment=augment, loss=loss, seed=seed)
     task = task.to(settings.device)
     signal = SignalContract.of(store)
     config = MODELS.to_config(task)
@@ -171,6 +175,7 @@ def build_task(
     model: str | Mapping[str, Any] = "classifier",
     problem: Literal["multi_label", "multi_class"] = "multi_label",
     augment: Sequence[str | Mapping[str, Any]] = (),
+    loss: str | Mapping[str, Any] | nn.Module | None = None,
     seed: int,
 ) -> Task:
     """The backbone of ``source`` (or a new one) under a new head, every size known."""
@@ -178,6 +183,8 @@ def build_task(
     options: dict[str, Any] = {} if problem == "multi_label" else {"problem": problem}
     if augment:
         options["augment"] = Compose.from_config(augment)
+    if loss is not None:
+        options["loss_function"] = loss if isinstance(loss, nn.Module) else LOSSES.build(loss)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         body = (
