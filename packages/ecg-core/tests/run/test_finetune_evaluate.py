@@ -216,7 +216,7 @@ def test_a_run_minimises_the_loss_that_was_asked_for_and_its_model_remembers_it(
     config = {"name": "multi_label_soft_margin_loss", "reduction": "mean"}
     run = finetuned(mode=mode, loss=config, epochs=1)
     task = load(run).module
-    assert isinstance(task.loss_function, torch.nn.MultiLabelSoftMarginLoss)
+    assert isinstance(task.objective.loss_function, torch.nn.MultiLabelSoftMarginLoss)
     assert not any(name.startswith("loss_function") for name in task.state_dict())
     resumed = finetuned(mode=mode, loss=config, epochs=1, resume=True)
     assert json.loads((resumed / "model.json").read_text())["config"]["loss_function"]["name"] == "multi_label_soft_margin_loss"

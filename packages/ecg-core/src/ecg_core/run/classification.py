@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ecg_core.contracts.backbone import Backbone
 from ecg_core.contracts.compose import Compose
 from ecg_core.contracts.head import Head
 from ecg_core.contracts.task import Task
-from ecg_core.errors import ConfigError
+from ecg_core.run.objective import Problem, objective_of
 
 __all__ = ["ClassificationTask"]
 
 
 class ClassificationTask(Task):
-    """A backbone and a record-level head.
+    """A backbone and a head of one score per class for the whole window.
 
     Args:
-        backbone: Any backbone.
-        head: A head for as many classes.
+        backbone: Any backbone, or what makes one, such as its class.
+        head: A head for as many classes, or what makes one for a number of classes.
         classes: Names, in the order of the scores.
         problem: ``"multi_label"``: binary cross-entropy per class, probabilities by sigmoid. ``"multi_class"``:
             cross-entropy, probabilities by softmax.
@@ -34,27 +32,18 @@ class ClassificationTask(Task):
 
     def __init__(
         self,
-        backbone: Backbone,
-        head: Head,
+        backbone: Backbone | Callable[..., Backbone],
+        head: Head | Callable[..., Head],
         *,
         classes: Sequence[str],
-        problem: Literal["multi_label", "multi_class"] = "multi_label",
+        problem: Problem = "multi_label",
         augment: Compose | None = None,
         loss_function: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        if head.classes != len(classes):
-            raise ConfigError(
-                f"the head gives {head.classes} scores for {len(classes)} classes; build it with classes={len(classes)}"
-            )
-        if problem not in ("multi_label", "multi_class"):
-            raise ConfigError(f"problem must be multi_label or multi_class, got {problem!r}")
-        self.backbone = backbone
-        self.head = head
-        self.classes = tuple(classes)
-        self.problem = problem
+        self.take_parts(backbone, head, classes)
+        self.objective = objective_of(self.head, problem, loss_function)
         self.augment = augment
-        self.loss_function = loss_function
 
     @classmethod
     def conformance_params(cls) -> dict[str, Any]:
@@ -69,37 +58,9 @@ class ClassificationTask(Task):
         }
 
     def criterion(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Mean cross-entropy, or the loss that was given, in fp32, whatever autocast says.
-
-        Raises:
-            ConfigError: The loss gives no scalar for logits and targets.
-        """
-        logits, targets = logits.float(), targets.float()
-        if self.problem == "multi_class":
-            targets = targets / targets.sum(dim=1, keepdim=True).clamp(min=1)
-        if self.loss_function is not None:
-            return self._chosen(self.loss_function, logits, targets)
-        if self.problem == "multi_label":
-            return F.binary_cross_entropy_with_logits(logits, targets)
-        return F.cross_entropy(logits, targets)
+        """Mean cross-entropy, or the loss that was given, in fp32, whatever autocast says."""
+        return self.objective(logits, targets)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Logits as probabilities."""
-        return logits.float().sigmoid() if self.problem == "multi_label" else logits.float().softmax(dim=-1)
-
-    @staticmethod
-    def _chosen(loss_function: nn.Module, logits: Tensor, targets: Tensor) -> Tensor:
-        name = type(loss_function).__name__
-        with torch.autocast(logits.device.type, enabled=False):
-            try:
-                value: Tensor = loss_function(logits, targets)
-            except (TypeError, ValueError, RuntimeError) as error:
-                raise ConfigError(
-                    f"the loss {name} does not take logits and targets of shape {tuple(logits.shape)} ({error}); "
-                    "choose another with `ecg plugins list --kind losses`"
-                ) from error
-        if value.ndim:
-            raise ConfigError(
-                f"the loss {name} gives shape {tuple(value.shape)} instead of a scalar; leave its reduction at 'mean'"
-            )
-        return value
+        return self.objective.probabilities(logits)

@@ -14,7 +14,7 @@ from ecg_core.contracts.lazy import materialize
 from ecg_core.contracts.task import Task
 from ecg_core.data.batch import Batch
 from ecg_core.discovery.registries import MODELS
-from ecg_core.testing.checks import CheckFailed, check, refuses, require
+from ecg_core.testing.checks import CheckFailed, applies, check, refuses, require
 from ecg_core.testing.example import Example
 from ecg_core.testing.learners import losses_of_a_training, require_sound_losses
 from ecg_core.testing.toy import toy_batch
@@ -28,7 +28,9 @@ def _built(example: Example, *, seed: int = 0) -> Task:
 
 
 def _batch(example: Example, task: Task, records: int = 6, *, seed: int = 0) -> Batch:
-    return toy_batch(records, example.leads, example.samples, fs=example.fs, seed=seed, classes=len(task.classes))
+    return toy_batch(
+        records, example.leads, example.samples, fs=example.fs, seed=seed, classes=len(task.classes), per_step=task.per_step
+    )
 
 
 @check("models")
@@ -67,12 +69,12 @@ def every_parameter_gets_a_finite_gradient(example: Example) -> None:
 
 @check("models")
 def predictions_are_probabilities(example: Example) -> None:
-    """``predict`` gives ``(batch, classes)`` between 0 and 1, without a gradient, for even and odd lengths."""
+    """``predict`` gives ``(batch, classes)``, per step with samples, in 0 … 1 without a gradient, for even and odd lengths."""
     task = _built(example).eval()
     for samples in (example.samples, example.samples + 1):
         batch = toy_batch(3, example.leads, samples, fs=example.fs)
         found = task.predict(batch)
-        stated = (3, len(task.classes))
+        stated = (3, len(task.classes), *((samples,) if task.per_step else ()))
         require(
             tuple(found.shape) == stated, f"the predictions of {samples} samples are {tuple(found.shape)} instead of {stated}"
         )
@@ -89,7 +91,7 @@ def predictions_need_no_targets(example: Example) -> None:
     task = _built(example).eval()
     batch = _batch(example, task)
     try:
-        bare = task.predict(replace(batch, targets=None))
+        bare = task.predict(replace(batch, targets=None, step_targets=None))
     except Exception as error:
         raise CheckFailed(f"without targets predict fails ({type(error).__name__}: {error})") from error
     require_equal(bare, task.predict(batch), "the predictions with and without targets")
@@ -99,6 +101,7 @@ def predictions_need_no_targets(example: Example) -> None:
 def forward_is_scores_of_features(example: Example) -> None:
     """``forward(x)`` is ``scores(features(x))``, which is where explanations look."""
     task, x = _built(example).eval(), signal(example)
+    applies(not task.per_step, "its scores of steps are brought to the samples of the input")
     require_close(task(x), task.scores(task.features(x)), "forward and the scores of the features", 1e-5)
 
 
@@ -115,10 +118,11 @@ def batch_is_not_modified(example: Example) -> None:
     """Signal and targets are as before, in training too."""
     task = _built(example).train()
     batch = _batch(example, task)
-    x, y = batch.signal.clone(), batch.targets.clone()
+    given = batch.step_targets if task.per_step else batch.targets
+    x, y = batch.signal.clone(), given.clone()
     task.loss(batch)
     require_equal(batch.signal, x, "the signal before and after")
-    require_equal(batch.targets, y, "the targets before and after")
+    require_equal(given, y, "the targets before and after")
 
 
 @check("models")

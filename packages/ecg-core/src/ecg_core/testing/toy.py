@@ -36,19 +36,26 @@ def toy_batch(
     fs: float = 100.0,
     seed: int = 0,
     classes: int = 0,
+    per_step: bool = False,
     torch: bool = True,
 ) -> Batch:
-    """A batch of toy ECGs with patients (two records each), segments and, with ``classes``, random multi-label targets."""
+    """A batch of toy ECGs with patients (two records each), segments and, with ``classes``, random targets.
+
+    Targets are multi-label, or with ``per_step`` the class number of every sample, in runs of an eighth of the window.
+    """
     rng = np.random.default_rng(seed + 1)
     names = STANDARD_12 if leads <= 12 else tuple(f"E{i}" for i in range(leads))
     targets: Any = rng.integers(0, 2, (records, classes)).astype(np.float32) if classes else None
+    runs = rng.integers(0, classes, (records, 8)) if classes and per_step else None
+    step_targets = None if runs is None else runs[:, np.arange(samples) * 8 // samples]
     batch = Batch(
         toy_signal(records, leads, samples, fs=fs, seed=seed),
         fs=fs,
         leads=names[:leads],
         record_ids=tuple(f"toy{i}" for i in range(records)),
         record_keys=np.arange(records, dtype=np.int64) + 1000 * seed,
-        targets=targets,
+        targets=None if per_step else targets,
+        step_targets=step_targets,
         patient=np.arange(records, dtype=np.int64) // 2,
         segment=np.arange(records, dtype=np.int64) % 2,
         seed=seed,

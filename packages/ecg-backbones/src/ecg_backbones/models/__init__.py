@@ -1,0 +1,1 @@
+"""Models: backbones under the heads they were published with."""
