@@ -98,12 +98,13 @@ def loss(example: Example) -> tuple[dict[str, Any], Callable[[Any], Any]]:
         total.backward()
         return [total, logits.grad]
 
-    parts = {k: [registry_of(p["kind"]).build(p) for p in v] for k, v in example.arguments.items() if _holds_components(v)}
-    return {**_taken(example, reduction="sum"), **example.arguments, **parts}, value
+    return {**_taken(example, reduction="sum"), **example.arguments, **_lists_of_components(example)}, value
 
 
-def _holds_components(value: Any) -> bool:
-    return isinstance(value, list) and any(map(is_component, value))
+def _lists_of_components(example: Example) -> dict[str, Any]:
+    """Its arguments that are lists of components, built."""
+    lists = {k: v for k, v in example.arguments.items() if isinstance(v, list) and any(map(is_component, v))}
+    return {k: [registry_of(p["kind"]).build(p) for p in v] for k, v in lists.items()}
 
 
 def optimizer(example: Example) -> tuple[dict[str, Any], Callable[[Any], Any]]:
@@ -127,7 +128,8 @@ def _taken(example: Example, **words: Any) -> dict[str, Any]:
 
 def scheduler(example: Example) -> tuple[dict[str, Any], Callable[[Any], Any]]:
     """The factor at every step."""
-    return {"warmup": 0.3, **example.arguments}, lambda made: [torch.tensor(made(step, 20)) for step in range(20)]
+    arguments = {"warmup": 0.3, **example.arguments, **_lists_of_components(example)}
+    return arguments, lambda made: [torch.tensor(made(step, 20)) for step in range(20)]
 
 
 def attention(example: Example) -> tuple[dict[str, Any], Callable[[Any], Any]]:

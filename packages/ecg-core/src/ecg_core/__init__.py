@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ecg_core.contracts.losses import Losses
     from ecg_core.contracts.mixing import MixingTransform
     from ecg_core.contracts.random_transform import RandomTransform
+    from ecg_core.contracts.schedule import Moment, Schedule
     from ecg_core.contracts.ssl import SSLMethod
     from ecg_core.contracts.streaming import Stream, stream
     from ecg_core.contracts.task import Task
@@ -75,6 +76,7 @@ _WHERE = {
     "contracts.lazy": ("materialize",),
     "contracts.losses": ("Losses",),
     "contracts.mixing": ("MixingTransform",),
+    "contracts.schedule": ("Moment", "Schedule"),
     "contracts.ssl": ("SSLMethod",),
     "contracts.streaming": ("Stream", "stream"),
     "contracts.task": ("Task",),
@@ -113,9 +115,9 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 # In full, because a type checker reads it; a test compares it with the table above.
 __all__ = [
     "ATTN_LAYERS", "Alias", "BACKBONES", "Backbone", "Batch", "COMMANDS", "Compose", "Configurable", "Diagnostic",
-    "Draws", "HEADS", "Head", "LOSSES", "Losses", "MODELS", "MixingTransform", "OPTIMIZERS", "READERS",
-    "RandomTransform", "Reader", "Record", "RecordTable", "Run", "RunEvent", "SCHEDULERS", "SSL", "SSLMethod", "Stage",
-    "Store", "Stream", "TRANSFORMS", "Task", "TokenBackbone", "Transform", "Variant", "create_backbone", "create_head",
+    "Draws", "HEADS", "Head", "LOSSES", "Losses", "MODELS", "MixingTransform", "Moment", "OPTIMIZERS", "READERS",
+    "RandomTransform", "Reader", "Record", "RecordTable", "Run", "RunEvent", "SCHEDULERS", "SSL", "SSLMethod", "Schedule",
+    "Stage", "Store", "Stream", "TRANSFORMS", "Task", "TokenBackbone", "Transform", "Variant", "create_backbone", "create_head",
     "create_ssl", "create_transform", "demo", "detect_r_peaks", "doctor", "einthoven_error", "evaluate", "explain",
     "finetune", "get_index", "heart_rate", "hookimpl", "load", "load_config", "materialize", "plugin_manager",
     "predict", "prepare", "pretrain", "quality_flags", "refresh", "register_backbone", "register_head",

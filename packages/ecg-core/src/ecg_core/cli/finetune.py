@@ -29,6 +29,9 @@ def finetune(
     epochs: int | None = None,
     batch_size: int = 64,
     lr: float | None = None,
+    optimizer: str = "adamw",
+    scheduler: str = "warmup_cosine",
+    layer_decay: float | None = None,
     precision: Literal["fp32", "bf16"] = "fp32",
     device: str = "auto",
     fold: int | None = None,
@@ -53,6 +56,9 @@ def finetune(
         epochs: 100 for linear and 30 for full unless given.
         batch_size: Windows per step.
         lr: 1e-2 for linear and 1e-3 for full unless given.
+        optimizer: By name (`ecg plugins list --kind optimizers`), as JSON or a file.
+        scheduler: How the learning rate goes, by name (`ecg plugins list --kind schedulers`), as JSON or a file.
+        layer_decay: Rate of each layer of the backbone over that of the next one, such as 0.75; with --mode full.
         precision: fp32 or bf16.
         device: cpu, cuda, …; a GPU if there is one.
         fold: Of a store prepared in folds, the one that tests; the last unless given.
@@ -79,6 +85,9 @@ def finetune(
             epochs=epochs,
             batch_size=batch_size,
             lr=lr,
+            optimizer=component(optimizer),
+            scheduler=component(scheduler),
+            layer_decay=layer_decay,
             precision=precision,
             device=device,
             seed=seed,

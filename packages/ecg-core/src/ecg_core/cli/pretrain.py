@@ -20,6 +20,8 @@ def pretrain(
     epochs: int = 50,
     batch_size: int = 64,
     lr: float | None = None,
+    optimizer: str = "adamw",
+    scheduler: str = "warmup_cosine",
     precision: Literal["fp32", "bf16"] = "fp32",
     device: str = "auto",
     fold: int | None = None,
@@ -38,6 +40,8 @@ def pretrain(
         epochs: Passes over the training windows.
         batch_size: Windows per step.
         lr: Peak learning rate; the method's own unless given.
+        optimizer: By name (`ecg plugins list --kind optimizers`), as JSON or a file.
+        scheduler: How the learning rate goes, by name (`ecg plugins list --kind schedulers`), as JSON or a file.
         precision: fp32 or bf16.
         device: cpu, cuda, …; a GPU if there is one.
         fold: Of a store prepared in folds, the one that tests; the last unless given.
@@ -58,6 +62,8 @@ def pretrain(
             epochs=epochs,
             batch_size=batch_size,
             lr=lr,
+            optimizer=component(optimizer),
+            scheduler=component(scheduler),
             precision=precision,
             device=device,
             seed=seed,

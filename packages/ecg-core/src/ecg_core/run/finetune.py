@@ -21,6 +21,7 @@ from ecg_core.errors import ConfigError, DataError, RunError
 from ecg_core.evaluation.metrics import auroc, macro
 from ecg_core.run.card import SignalContract, load_card, save_model
 from ecg_core.run.directory import RunDirectory, check_packages
+from ecg_core.run.optimization import check_optimization
 from ecg_core.run.order import Batches, store_batches
 from ecg_core.run.probe import FrozenProbe
 from ecg_core.run.run import Run
@@ -55,6 +56,9 @@ def finetune(
     epochs: int | None = None,
     batch_size: int = 64,
     lr: float | None = None,
+    optimizer: str | Mapping[str, Any] = "adamw",
+    scheduler: str | Mapping[str, Any] = "warmup_cosine",
+    layer_decay: float | None = None,
     precision: Literal["fp32", "bf16"] = "fp32",
     device: str = "auto",
     seed: int = 0,
@@ -82,6 +86,9 @@ def finetune(
         epochs: ``None`` means 100 for ``linear`` and 30 for ``full``.
         batch_size: Windows per step.
         lr: ``None`` means 1e-2 for ``linear`` and 1e-3 for ``full``.
+        optimizer: Name or configuration of an optimizer.
+        scheduler: Name or configuration of a schedule.
+        layer_decay: Rate of a layer of the backbone over that of the next one, such as 0.75 (``mode="full"``).
         precision: ``"fp32"`` or ``"bf16"``.
         device: ``"auto"`` takes a GPU if there is one.
         seed: Of everything random.
@@ -97,6 +104,8 @@ def finetune(
         raise ConfigError(f"mode must be one of {', '.join(_RECIPES)}, got {mode!r}")
     if mode == "linear" and augment:
         raise ConfigError("mode=linear runs the frozen backbone once, so it takes no augment; use mode=full")
+    if mode == "linear" and layer_decay is not None:
+        raise ConfigError("mode=linear leaves every layer of the backbone as it is, so it takes no layer_decay; use mode=full")
     check_packages(Path(out), resume=resume and not force)
     store = data if isinstance(data, Store) else Store(data)
     if source is not None and (run_of := _run_of(Path(source))) is not None:
@@ -113,7 +122,11 @@ def finetune(
         precision=precision,
         device=device,
         seed=seed,
+        optimizer=optimizer,
+        scheduler=scheduler,
+        layer_decay=layer_decay,
     ).resolved()
+    check_optimization(settings)
     head = head or {"name": "linear", "normalise": mode == "linear"}
     task = build_task(store, source, backbone, head, classes, model=model, problem=problem, augment=augment, loss=loss, seed=seed)
     task = task.to(settings.device)

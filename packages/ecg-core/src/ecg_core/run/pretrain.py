@@ -17,6 +17,7 @@ from ecg_core.discovery.provenance import provenance
 from ecg_core.discovery.registries import BACKBONES, SSL
 from ecg_core.run.card import SignalContract, save_model
 from ecg_core.run.directory import RunDirectory, check_packages
+from ecg_core.run.optimization import check_optimization
 from ecg_core.run.order import store_batches
 from ecg_core.run.run import Run
 from ecg_core.run.settings import Settings
@@ -33,6 +34,8 @@ def pretrain(
     epochs: int = 50,
     batch_size: int = 64,
     lr: float | None = None,
+    optimizer: str | Mapping[str, Any] = "adamw",
+    scheduler: str | Mapping[str, Any] = "warmup_cosine",
     precision: Literal["fp32", "bf16"] = "fp32",
     device: str = "auto",
     seed: int = 0,
@@ -50,6 +53,8 @@ def pretrain(
         epochs: Passes over the training windows.
         batch_size: Windows per step.
         lr: Peak learning rate; ``None`` takes the method's recipe.
+        optimizer: Name or configuration of an optimizer.
+        scheduler: Name or configuration of a schedule.
         precision: ``"fp32"`` or ``"bf16"``.
         device: ``"auto"`` takes a GPU if there is one.
         seed: Of everything random.
@@ -72,7 +77,10 @@ def pretrain(
         device=device,
         seed=seed,
         checkpoint_every=checkpoint_every,
+        optimizer=optimizer,
+        scheduler=scheduler,
     ).resolved()
+    check_optimization(settings)
     train, val = store.indices("train"), store.indices("val")
     batches = store_batches(store, train, batch_size, device=settings.device, seed=seed)
     learner.check_requirements(batches.get(0, 0))

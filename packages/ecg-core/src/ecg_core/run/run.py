@@ -6,7 +6,6 @@ of counters, and the checkpoint holds the rest (weights, optimizer, torch's rand
 
 from __future__ import annotations
 
-import inspect
 import math
 import signal
 import threading
@@ -17,15 +16,16 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ecg_core.contracts.losses import Losses
 from ecg_core.discovery.hooks import EventName, RunEvent
 from ecg_core.discovery.installed_hooks import installed_hooks
-from ecg_core.discovery.registries import OPTIMIZERS, SCHEDULERS
-from ecg_core.errors import RunError
+from ecg_core.errors import ConfigError, RunError
 from ecg_core.run.checkpoint import newest_checkpoint, save_checkpoint
+from ecg_core.run.optimization import Rates, build_optimizer
 from ecg_core.run.order import Batches
+from ecg_core.run.plateau import Plateau
 from ecg_core.run.progress import MetricsFile, Reporter, Stopwatch
 from ecg_core.run.settings import Settings
 
@@ -78,10 +78,14 @@ class Run:
         self.monitor = monitor
         self.on_best = on_best
         self.title = title
-        self.optimizer: torch.optim.Optimizer = OPTIMIZERS.build(
-            settings.optimizer, params=_parameter_groups(learner, settings), lr=settings.lr, **_adam_words(settings)
-        )
-        self.schedule = SCHEDULERS.build(settings.scheduler, warmup=settings.warmup)
+        self.optimizer = build_optimizer(learner, settings)
+        self.rates = Rates(settings, self.total_steps)
+        if isinstance(self.rates.schedule, Plateau) and validate is None:
+            raise ConfigError(
+                "the schedule plateau follows validation, and this run has none; keep patients for it (`ecg prep --split 8/1/1`) "
+                "or choose another schedule"
+            )
+        self.numbers: list[dict[str, float | None]] = []  # what validation measured after each epoch
         self.state: dict[str, Any] = {"step": 0, "epoch": 0, "best": None, "best_epoch": None}
         watchers = installed_hooks()
         self._watchers = watchers if watchers is not None and watchers.listens("ecg_run_event") else None
@@ -109,6 +113,7 @@ class Run:
         if saved is not None:
             saved.restore(self.learner, self.optimizer)
             self.state = {name: saved.state[name] for name in self.state}
+            self.numbers = list(saved.state.get("numbers", []))
         metrics = MetricsFile(self.directory / "metrics.jsonl", after=self.state["step"])
         self._tell("start")
         try:
@@ -147,9 +152,8 @@ class Run:
 
     def _step(self, batch: Any) -> dict[str, Any]:
         step = self.state["step"]
-        rate = self.settings.lr * self.schedule(step, self.total_steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        rate = self.rates.at(step, self.numbers)
+        self.rates.apply(self.optimizer, rate)
         with torch.autocast(self.settings.device.split(":")[0], torch.bfloat16, enabled=self.settings.precision == "bf16"):
             losses: Losses = self.learner.loss(batch)  # type: ignore[operator]
         value = float(losses.total.detach())
@@ -175,6 +179,7 @@ class Run:
             device = torch.device(self.settings.device)
             with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
                 numbers = self.validate()
+        self.numbers.append({name: float(v) if math.isfinite(v) else None for name, v in numbers.items()})
         value = numbers.get(self.monitor) if self.monitor else None
         best = self.state["best"]
         if self.monitor is None or (value is not None and math.isfinite(value) and (best is None or value > best)):
@@ -186,7 +191,8 @@ class Run:
         self._tell("epoch", line)
 
     def _save(self) -> None:
-        save_checkpoint(self.checkpoints, self.learner, self.optimizer, self.state, keep=self.settings.keep)
+        state = {**self.state, "numbers": self.numbers}
+        save_checkpoint(self.checkpoints, self.learner, self.optimizer, state, keep=self.settings.keep)
         self._tell("checkpoint")
 
     def _tell(self, name: EventName, numbers: Mapping[str, Any] = MappingProxyType({}), *, message: str = "") -> None:
@@ -197,27 +203,6 @@ class Run:
 
     def _interrupted(self) -> Interrupted:
         return Interrupted(f"interrupted after step {self.state['step']}; all of it is saved in {self.checkpoints}, resume it")
-
-
-def _parameter_groups(learner: nn.Module, settings: Settings) -> list[dict[str, Any]]:
-    trained = [p for p in learner.parameters() if p.requires_grad]
-    if not trained:
-        raise RunError("nothing to train: every parameter is frozen")
-    if settings.decay_all:
-        return [{"params": trained, "weight_decay": settings.weight_decay}]
-
-    def decays(p: Tensor) -> bool:
-        return p.ndim > 1
-
-    return [
-        {"params": [p for p in trained if decays(p)], "weight_decay": settings.weight_decay},
-        {"params": [p for p in trained if not decays(p)], "weight_decay": 0.0},
-    ]
-
-
-def _adam_words(settings: Settings) -> dict[str, Any]:
-    takes_betas = "betas" in inspect.signature(OPTIMIZERS.get(settings.optimizer)).parameters
-    return {"betas": settings.betas} if takes_betas else {}
 
 
 @contextmanager

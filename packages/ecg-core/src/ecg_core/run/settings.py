@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import torch
 
+from ecg_core.config.plain import plain
 from ecg_core.contracts.recipe import Recipe
 from ecg_core.errors import ConfigError
 
@@ -26,13 +28,14 @@ class Settings:
         decay_all: Decay biases and normalisation weights too.
         warmup: Share of all steps in which the learning rate rises.
         clip: Largest gradient norm, or ``None``.
-        optimizer: Name in ``OPTIMIZERS``.
-        scheduler: Name in ``SCHEDULERS``.
+        optimizer: Name in ``OPTIMIZERS``, or ``{"name": …, **arguments}``.
+        scheduler: Name in ``SCHEDULERS``, or ``{"name": …, **arguments}``; a ``warmup`` among them wins.
         precision: ``"fp32"`` or ``"bf16"`` autocast. Losses stay in fp32.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, …
         seed: Of initial weights, order and every random draw.
         checkpoint_every: Steps between checkpoints beside the one after every epoch; 0 for none.
         keep: Checkpoints kept.
+        layer_decay: Rate of a layer of the backbone over that of the next one; ``None`` gives all layers the same rate.
     """
 
     epochs: int = 10
@@ -43,13 +46,14 @@ class Settings:
     decay_all: bool = False
     warmup: float = 0.1
     clip: float | None = None
-    optimizer: str = "adamw"
-    scheduler: str = "warmup_cosine"
+    optimizer: str | Mapping[str, Any] = "adamw"
+    scheduler: str | Mapping[str, Any] = "warmup_cosine"
     precision: Literal["fp32", "bf16"] = "fp32"
     device: str = "auto"
     seed: int = 0
     checkpoint_every: int = 0
     keep: int = 2
+    layer_decay: float | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("batch_size", 1), ("keep", 1), ("checkpoint_every", 0)):
@@ -61,6 +65,12 @@ class Settings:
             raise ConfigError(f"clip must be a positive number, or None for no clipping, got {self.clip!r}")
         if not 0 <= self.warmup < 1:
             raise ConfigError(f"warmup must be a share of all steps in [0, 1), got {self.warmup!r}")
+        if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
+            raise ConfigError(f"layer_decay must lie in (0, 1], or be None for equal rates, got {self.layer_decay!r}")
+        for word in ("optimizer", "scheduler"):
+            spec = getattr(self, word)
+            if not isinstance(spec, str) and not (isinstance(spec, Mapping) and isinstance(spec.get("name"), str)):
+                raise ConfigError(f"{word} must be a name or a mapping with a 'name', got {spec!r}")
         if self.precision not in ("fp32", "bf16"):
             raise ConfigError(f"precision must be fp32 or bf16, got {self.precision!r}")
 
@@ -85,7 +95,7 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
-        return asdict(self)
+        return {word: plain(value, word) if word in ("optimizer", "scheduler") else value for word, value in asdict(self).items()}
 
     def resolved(self) -> Settings:
         """With ``device="auto"`` decided.
