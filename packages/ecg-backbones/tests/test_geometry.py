@@ -39,7 +39,7 @@ def test_a_step_sees_exactly_its_receptive_field_around_its_centre(chain):
         conv = nn.Conv1d(1, 1, kernel_size, stride=stride, dilation=dilation, padding=padding)
         nn.init.constant_(conv.weight, 0.5)
         modules.append(conv)
-    x = torch.zeros(1, 1, geometry.min_samples + 3 * geometry.receptive_field, requires_grad=True)
+    x = torch.zeros(1, 1, geometry.min_samples + 3 * geometry.receptive_field + 20 * geometry.stride, requires_grad=True)
     features = modules(x)
     step = features.shape[-1] // 2
     (gradient,) = torch.autograd.grad(features[0, 0, step], x)

@@ -6,8 +6,11 @@ convolution of this package is one of these, so how it is computed is decided he
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 
 from ecg_backbones.layers.geometry import Geometry
 
@@ -30,6 +33,11 @@ class HeConv1d(nn.Conv1d):
         if self.uneven:
             input = F.pad(input, (0, 1))
         return super().forward(input)
+
+    @property
+    def known_channels(self) -> int | None:
+        """Channels of the input; ``None`` before the first input of a lazy one."""
+        return None if isinstance(self.weight, UninitializedParameter) else self.in_channels
 
     def after(self, before: Geometry) -> Geometry:
         """The time axis behind this convolution."""
@@ -73,7 +81,7 @@ def same_conv1d(
     if kernel_size < 1 or (kernel_size % 2 == 0 and not even):
         raise ValueError(f"a same-length convolution needs a positive odd kernel length, got {kernel_size} samples")
     reach = dilation * (kernel_size - 1)
-    words = {"stride": stride, "dilation": dilation, "groups": groups, "bias": bias, "padding": reach // 2}
+    words: dict[str, Any] = {"stride": stride, "dilation": dilation, "groups": groups, "bias": bias, "padding": reach // 2}
     if in_channels is None:
         made: HeConv1d = LazyHeConv1d(out_channels, kernel_size, **words)
     else:

@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedParameter
 
 from ecg_backbones.heads.linear import LinearHead
 from ecg_backbones.layers.conv_norm_activation import ConvNormActivation
-from ecg_backbones.layers.convolution import scaled_kernel
+from ecg_backbones.layers.convolution import HeConv1d, scaled_kernel
 from ecg_backbones.layers.geometry import Geometry
 from ecg_core.config.configurable import Variant
 from ecg_core.contracts.backbone import Backbone
@@ -74,10 +73,16 @@ class FCNWang(Backbone):
         return {"arguments": {"widths": (4, 6, 5)}, "leads": 3, "samples": 80, "refused": [{"widths": ()}, {"widths": (4,)}]}
 
     @property
+    def first(self) -> HeConv1d:
+        """The convolution that sees the leads."""
+        conv = self.get_submodule("layers.0.conv")
+        assert isinstance(conv, HeConv1d)
+        return conv
+
+    @property
     def in_leads(self) -> int | None:  # type: ignore[override]
         """Leads the first convolution takes; ``None`` before the first batch of a lazy one."""
-        weight = self.layers[0].conv.weight  # type: ignore[union-attr]
-        return None if isinstance(weight, UninitializedParameter) else weight.shape[1]  # type: ignore[union-attr, return-value]
+        return self.first.known_channels
 
     def forward_intermediates(self, x: Tensor) -> list[Tensor]:
         """Maps after each convolution, ``(batch, widths[i], samples)``."""

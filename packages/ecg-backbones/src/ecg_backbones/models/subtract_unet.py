@@ -14,11 +14,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedParameter
 
 from ecg_backbones.heads.per_step import PerStepHead
 from ecg_backbones.layers.conv_norm_activation import ConvNormActivation
-from ecg_backbones.layers.convolution import scaled_kernel
+from ecg_backbones.layers.convolution import HeConv1d, scaled_kernel
 from ecg_backbones.layers.geometry import Geometry
 from ecg_backbones.layers.repetition import repeated_to
 from ecg_core.config.configurable import Variant
@@ -98,10 +97,16 @@ class SubtractUNet(Backbone):
         return {"arguments": arguments, "leads": 3, "samples": 100, "refused": refused}
 
     @property
+    def first(self) -> HeConv1d:
+        """The convolution that sees the leads."""
+        conv = self.get_submodule("down.0.0.conv")
+        assert isinstance(conv, HeConv1d)
+        return conv
+
+    @property
     def in_leads(self) -> int | None:  # type: ignore[override]
         """Leads the first convolution takes; ``None`` before the first batch of a lazy one."""
-        weight = self.down[0][0].conv.weight  # type: ignore[index, union-attr]
-        return None if isinstance(weight, UninitializedParameter) else weight.shape[1]  # type: ignore[union-attr, return-value]
+        return self.first.known_channels
 
     def forward_intermediates(self, x: Tensor) -> list[Tensor]:
         """One map, ``(batch, widths[0], samples)``."""

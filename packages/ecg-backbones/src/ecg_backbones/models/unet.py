@@ -9,15 +9,13 @@ Differs from the papers: convolutions keep the length. Its decoder is the head i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedParameter
 
 from ecg_backbones.heads.unet_decoder import UNetDecoder
 from ecg_backbones.layers.conv_norm_activation import ConvNormActivation
-from ecg_backbones.layers.convolution import scaled_kernel
+from ecg_backbones.layers.convolution import HeConv1d, scaled_kernel
 from ecg_backbones.layers.geometry import Geometry
 from ecg_core.config.configurable import Variant
 from ecg_core.contracts.backbone import Backbone
@@ -59,7 +57,7 @@ class UNetEncoder(Backbone):
         kernel = scaled_kernel(kernel_size, kernel_scale)
         self.levels = nn.ModuleList(
             nn.Sequential(ConvNormActivation(before, width, kernel), ConvNormActivation(width, width, kernel))
-            for before, width in pairwise((in_leads, *widths))
+            for before, width in zip((in_leads, *widths), widths, strict=False)
         )
         geometry = Geometry()
         self._geometry = []
@@ -77,10 +75,16 @@ class UNetEncoder(Backbone):
         return {"arguments": arguments, "leads": 3, "samples": 100, "refused": [{"widths": ()}, {"kernel_size": 4}]}
 
     @property
+    def first(self) -> HeConv1d:
+        """The convolution that sees the leads."""
+        conv = self.get_submodule("levels.0.0.conv")
+        assert isinstance(conv, HeConv1d)
+        return conv
+
+    @property
     def in_leads(self) -> int | None:  # type: ignore[override]
         """Leads the first convolution takes; ``None`` before the first batch of a lazy one."""
-        weight = self.levels[0][0].conv.weight  # type: ignore[index, union-attr]
-        return None if isinstance(weight, UninitializedParameter) else weight.shape[1]  # type: ignore[union-attr, return-value]
+        return self.first.known_channels
 
     def steps(self, samples: int, stage: int = -1) -> int:
         """Steps of a stage's map: halving leaves out an odd step."""

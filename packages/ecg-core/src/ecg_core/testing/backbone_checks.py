@@ -64,20 +64,21 @@ def stages_describe_the_intermediates(example: Example) -> None:
 def a_step_sees_no_more_than_its_receptive_field(example: Example) -> None:
     """What a step of the features depends on lies within the stated ``receptive_field`` around its centre."""
     backbone = built_backbone(example).eval()
-    stage, samples = backbone.stages[-1], backbone.min_samples + 2 * (backbone.stages[-1].receptive_field or 0)
-    applies(stage.receptive_field is not None, "the stage states no receptive_field: a step may see the whole window")
-    applies(samples <= 20_000, f"its receptive field is {stage.receptive_field} samples; state smaller arguments")
+    stage, field = backbone.stages[-1], backbone.stages[-1].receptive_field or 0
+    samples = backbone.min_samples + 2 * field
+    applies(field, "the stage states no receptive_field: a step may see the whole window")
+    applies(samples <= 20_000, f"its receptive field is {field} samples; state smaller arguments")
     x = signal(example, 1, samples=samples).requires_grad_(True)
     features = backbone(x)
     step = features.shape[-1] // 2
     (gradient,) = torch.autograd.grad(features[..., step].square().sum(), x)
     seen = gradient.abs().sum(dim=(0, 1)).nonzero().flatten().tolist()
-    middle, half = step * stage.stride + stage.centre, (stage.receptive_field - 1) / 2
+    middle, half = step * stage.stride + stage.centre, (field - 1) / 2
     outside = [sample for sample in seen if abs(sample - middle) > half]
     require(
         not outside,
         f"step {step} depends on samples {outside[:1]} to {outside[-1:]}, outside {middle - half:g} … {middle + half:g} "
-        f"(receptive_field={stage.receptive_field} around {middle:g}); state a larger one, or None for the whole window",
+        f"(receptive_field={field} around {middle:g}); state a larger one, or None for the whole window",
     )
 
 
