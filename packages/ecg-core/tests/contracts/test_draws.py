@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from ecg_core.contracts.draws import Draws, record_key
+from ecg_core.contracts.normal_numbers import normal_numbers
 
 MANY = 20_000
 KEYS = st.lists(st.integers(-(2**63), 2**63 - 1), min_size=2, max_size=20, unique=True)
@@ -118,12 +120,28 @@ def test_normal_numbers_have_the_moments_of_a_normal_distribution(draws):
     assert np.isfinite(x).all()
 
 
-def test_normal_numbers_are_box_and_mullers_of_their_own_bits():
+def test_normal_numbers_are_those_of_the_cells_that_their_own_bits_name():
     keys = np.arange(5, dtype=np.int64)
-    bits = Draws(keys).bits((9,)).astype(np.uint64)
-    radius, angle = (bits >> np.uint64(40)).astype(float) + 0.5, ((bits >> np.uint64(8)) & np.uint64(0xFFFFFF)).astype(float)
-    expected = np.sqrt(-2 * np.log(radius / 2**24)) * np.cos(2 * np.pi * angle / 2**24)
-    np.testing.assert_allclose(Draws(keys).normal((9,)), expected, rtol=1e-4, atol=1e-5)
+    cells = Draws(keys).bits((3,)).astype("<i8").view("<u2")[:, :9]
+    lower, upper = stats.norm.ppf(cells / 2**16), stats.norm.ppf((cells + 1) / 2**16)
+    expected = (stats.norm.pdf(lower) - stats.norm.pdf(upper)) * 2**16
+    np.testing.assert_allclose(Draws(keys).normal((9,)), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_equally_probable_normal_numbers_are_a_normal_distribution_as_closely_as_sixteen_bits_can_be():
+    every = np.sort(normal_numbers(np.arange(2**16, dtype="<u2").view("<i8")[None], 2**16)[0].astype(np.float64))
+    steps = np.arange(2**16 + 1) / 2**16
+    below, up_to = (np.abs(stats.norm.cdf(every) - there).max() for there in (steps[:-1], steps[1:]))
+    assert max(below, up_to) < 2**-16  # Kolmogorov and Smirnov's distance
+    assert abs(every.mean()) < 1e-9
+    assert abs(every.var() - 1) < 1e-6
+    assert np.array_equal(every, -every[::-1])
+    assert abs((every**4).mean() - 3) < 3e-3
+    assert 4.3 < every.max() < 4.5
+
+
+def test_noise_for_which_the_exact_levels_count_passes_the_test_of_kolmogorov_and_smirnov():
+    assert stats.kstest(Draws.seeded(8, windows=1).normal((MANY,))[0], "norm").pvalue > 1e-3
 
 
 def test_integers_hit_every_value_equally_often():

@@ -118,6 +118,12 @@ def test_it_is_worked_out_once_per_length_and_in_stretches_for_a_long_one():
         assert np.array_equal(stretch_of_ends(FS, 2500, 20_000, start, stop).shapes, whole.shapes[:, start:stop])
 
 
+def test_in_float32_it_is_the_same_rounded():
+    exact, single = ends(FS, 2500, 600), ends(FS, 2500, 600, single=True)
+    for name in ("tail", "head", "shapes"):
+        assert np.array_equal(getattr(single, name), getattr(exact, name).astype(np.float32))
+
+
 def test_what_a_day_long_recording_needs_does_not_grow_with_its_extension():
     stretch_of_ends(FS, 10_000, 600, 0, 600)
     tracemalloc.start()

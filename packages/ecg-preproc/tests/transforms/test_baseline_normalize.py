@@ -67,6 +67,15 @@ def test_z_score_has_the_wanted_mean_and_standard_deviation(x, mean, std):
     np.testing.assert_allclose(each.std(axis=2), std, rtol=1e-9)
 
 
+@pytest.mark.parametrize("samples", [8191, 8192, 8193, 30_000])
+def test_a_long_z_score_is_that_of_double_precision(samples):
+    x = 3 + np.random.default_rng(samples).normal(size=(2, 3, samples)).astype(np.float32).cumsum(axis=-1)
+    exact = x.astype(np.float64)
+    for axes, per_lead in ((-1, True), ((-2, -1), False)):
+        expected = (exact - exact.mean(axes, keepdims=True)) / exact.std(axes, keepdims=True)
+        np.testing.assert_allclose(Normalize(per_lead=per_lead)(x), expected, atol=2e-6)
+
+
 @given(SIGNALS)
 def test_without_per_lead_the_leads_keep_their_proportions(x):
     out = Normalize()(x)

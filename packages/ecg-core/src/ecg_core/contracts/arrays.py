@@ -14,9 +14,15 @@ from array_api_compat import array_namespace, is_numpy_array, is_torch_array
 __all__ = ["as_float", "asarray_like", "is_array", "is_numpy_array", "namespace", "widened"]
 
 
+_NAMESPACES: dict[type, Any] = {}  # finding one takes as long as a call on a few numbers
+
+
 def namespace(x: Any) -> Any:
     """The array-API namespace of an array or tensor."""
-    return array_namespace(x)
+    kind = type(x)
+    if kind not in _NAMESPACES:
+        _NAMESPACES[kind] = array_namespace(x)
+    return _NAMESPACES[kind]
 
 
 def is_array(x: object) -> bool:

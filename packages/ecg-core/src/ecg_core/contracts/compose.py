@@ -10,7 +10,7 @@ import numpy as np
 
 from ecg_core.contracts.arrays import as_float, asarray_like, is_array, namespace
 from ecg_core.contracts.draws import Draws, record_key
-from ecg_core.contracts.fusing import _FusedRun, fusible_length
+from ecg_core.contracts.fusing import fused_run, fusible_length
 from ecg_core.contracts.mixing import MixingTransform
 from ecg_core.contracts.random_run import _RandomRun, run_length
 from ecg_core.contracts.random_transform import probability
@@ -176,7 +176,7 @@ class Compose(Transform):
             followers = 0
         if filters + followers < 2:
             return rest[0], 1
-        run = _FusedRun(rest[:filters], rest[filters : filters + followers], together=self.fuse)
+        run = fused_run(rest[:filters], rest[filters : filters + followers], together=self.fuse)
         return run, filters + followers
 
     def _on_record(self, record: Record, generator: Draws | int | None) -> Record:

@@ -11,11 +11,13 @@ import hashlib
 import math
 import os
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from ecg_core.contracts.arrays import asarray_like, is_numpy_array, namespace
+from ecg_core.contracts.normal_numbers import PER_INTEGER, normal_numbers
 
 __all__ = ["Draws", "record_key"]
 
@@ -35,11 +37,24 @@ def record_key(name: str) -> int:
 
 
 def _mix(z: Any) -> Any:
+    if is_numpy_array(z):
+        return _mix_unsigned(z.view(np.uint64)).view(np.int64)
     # Arithmetic shifts with a mask stand in for the unsigned shifts of the published finaliser.
     # In place from the second step on, because fresh memory costs more than the arithmetic.
     for bits, mask, factor in ((30, 0x3FFFFFFFF, _FIRST), (27, 0x1FFFFFFFFF, _SECOND), (31, 0x1FFFFFFFF, 1)):
         shifted = z >> bits
         shifted &= mask
+        shifted ^= z
+        if factor != 1:
+            shifted *= factor
+        z = shifted
+    return z
+
+
+def _mix_unsigned(z: Any) -> Any:
+    """The published finaliser, which NumPy has the types for."""
+    for bits, factor in ((30, _FIRST & _ALL), (27, _SECOND & _ALL), (31, 1)):
+        shifted = z >> bits
         shifted ^= z
         if factor != 1:
             shifted *= factor
@@ -72,10 +87,14 @@ def _home(values: Any, keys: Any) -> Any:
 
 def _bits(keys: Any, call: int, size: Sequence[int]) -> Any:
     """``(windows, *size)`` int64: the bits of the draw with this number."""
-    count = math.prod(size)
     stream = _mix(keys + _wrap(call * _GOLDEN))[:, None]
-    counter = asarray_like(np.arange(1, count + 1, dtype=np.int64), keys) * _GOLDEN
+    counter = asarray_like(_counters(math.prod(size)), keys)
     return namespace(keys).reshape(_mix(stream + counter), (int(keys.shape[0]), *size))
+
+
+@lru_cache(maxsize=16)
+def _counters(count: int) -> np.ndarray:
+    return np.arange(1, count + 1, dtype=np.int64) * _GOLDEN
 
 
 _MANY = 1 << 16  # numbers that are made at once
@@ -170,27 +189,19 @@ class Draws:
         return ((self.bits(size) >> 1) & 0x7FFFFFFFFFFFFFFF) % high
 
     def normal(self, size: Sequence[int] = ()) -> Any:
-        """``(windows, *size)`` float32 standard normal numbers (Box and Muller 1958)."""
+        """``(windows, *size)`` float32 standard normal numbers; see :mod:`ecg_core.contracts.normal_numbers`."""
         self._calls += 1
-        rows = max(1, _MANY // max(1, math.prod(size)))
-        if len(self) <= rows or str(self.keys.device) != "cpu":
-            return self._normal(self.keys, size)
-        # A few windows at a time, so that what lies between the bits and the numbers stays in the cache.
-        xp = namespace(self.keys)
-        out = xp.empty((len(self), *size), dtype=xp.float32)
-        for start in range(0, len(self), rows):
-            out[start : start + rows] = self._normal(self.keys[start : start + rows], size)
-        return out
-
-    def _normal(self, keys: Any, size: Sequence[int]) -> Any:
-        xp = namespace(keys)
-        bits = _home(_bits(_host(keys), self._calls, size), keys)
-        radius = xp.astype((bits >> 40) & 0xFFFFFF, xp.float32)
-        radius += 0.5  # never zero: its logarithm is taken
-        radius *= 2.0**-24
-        angle = xp.astype((bits >> 8) & 0xFFFFFF, xp.float32)
-        angle *= 2.0 * math.pi * 2.0**-24
-        return xp.sqrt(-2.0 * xp.log(radius)) * xp.cos(angle)
+        keys, count = _host(self.keys), math.prod(size)
+        integers = -(-count // PER_INTEGER)
+        if not is_numpy_array(keys):
+            out = normal_numbers(_bits(keys, self._calls, (integers,)), count)
+        else:
+            out = np.empty((len(self), count), dtype=np.float32)
+            rows = max(1, _MANY // max(1, count))  # a few windows at a time, so that their bits stay in the cache
+            for start in range(0, len(self), rows):
+                part = slice(start, start + rows)
+                normal_numbers(_bits(keys[part], self._calls, (integers,)), count, out=out[part])
+        return _home(out.reshape((len(self), *size)), self.keys)
 
     def beta(self, a: float, b: float) -> Any:
         """``(windows,)`` float32 from the beta distribution, as the share of one gamma variable in the sum of two.

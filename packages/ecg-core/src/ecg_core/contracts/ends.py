@@ -66,15 +66,17 @@ class Ends:
 
 
 @lru_cache(maxsize=64)
-def ends(fs: float, n_samples: int, extra: int) -> Ends:
+def ends(fs: float, n_samples: int, extra: int, *, single: bool = False) -> Ends:
     """How a signal goes on to a circle.
 
     Args:
         fs: Hz.
         n_samples: Of the signal.
         extra: Samples of the extension.
+        single: In float32, for signals that are; to round for every recording costs as much as to extend it.
     """
-    return stretch_of_ends(fs, n_samples, extra, 0, extra)
+    found = stretch_of_ends(fs, n_samples, extra, 0, extra)
+    return found.like(np.empty(0, dtype=np.float32)) if single else found
 
 
 def stretch_of_ends(fs: float, n_samples: int, extra: int, start: int, stop: int) -> Ends:

@@ -12,7 +12,7 @@ from ecg_core.contracts.random_transform import RandomTransform
 from ecg_core.contracts.spectral import output_length, through_circle
 from ecg_core.contracts.transform import Transform, _moved
 
-__all__ = ["fusible_length"]
+__all__ = ["fused_run", "fusible_length"]
 
 
 class _FusedRun(Transform):
@@ -72,6 +72,12 @@ class _FusedRun(Transform):
         for step in self.steps:
             mask, fs = step.move_mask(mask, fs=fs), step.output_fs(fs)
         return mask
+
+
+@lru_cache(maxsize=64)  # a chain asks for the same run at every recording
+def fused_run(filters: tuple[Transform, ...], followers: tuple[Transform, ...], *, together: bool) -> _FusedRun:
+    """The first transforms of a chain, as many as :func:`fusible_length` says, in one pass."""
+    return _FusedRun(filters, followers, together=together)
 
 
 @lru_cache(maxsize=64)

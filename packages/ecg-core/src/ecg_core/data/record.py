@@ -132,9 +132,11 @@ class Record:
     def flaws(self) -> list[str]:
         """What makes the signal unfit for training, in words: NaN or infinite samples, flat leads."""
         found = []
-        finite = np.isfinite(self.signal)
-        bad = np.zeros(len(self.leads), dtype=bool) if finite.all() else ~finite.all(axis=1)
-        flat = ~bad & (self.signal.min(axis=1) == self.signal.max(axis=1)) if self.n_samples else bad
+        if not self.n_samples:
+            return found
+        low, high = self.signal.min(axis=1), self.signal.max(axis=1)
+        bad = ~(np.isfinite(low) & np.isfinite(high))  # a NaN is the smallest and the largest wherever there is one
+        flat = ~bad & (low == high)
         if bad.any():
             found.append(f"NaN or infinite samples in {', '.join(np.array(self.leads)[bad])}")
         if flat.any():

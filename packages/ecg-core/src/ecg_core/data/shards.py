@@ -7,6 +7,7 @@ alone, so a store has the same bytes whoever writes it, with however many worker
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -20,7 +21,7 @@ import pandas as pd
 from ecg_core.contracts.compose import Compose
 from ecg_core.data.encoding import Encoding
 from ecg_core.data.engines import Engine, each_done
-from ecg_core.data.files import sha256, write_atomic, write_json
+from ecg_core.data.files import write_atomic, write_json
 from ecg_core.data.quality import quality_flags
 from ecg_core.data.r_peaks import heart_rate
 from ecg_core.data.record import Record
@@ -30,6 +31,8 @@ from ecg_core.data.windows import prepared_windows
 from ecg_core.errors import ConfigError, ECGError
 
 if TYPE_CHECKING:
+    from hashlib import _Hash as Digest
+
     from ecg_core.data.reader import Reader
 
 __all__ = ["ShardWriter", "WindowMaker", "write_shards"]
@@ -97,24 +100,30 @@ class ShardWriter:
         sidecar = self.sidecar(number)
         path = sidecar.with_suffix(self.encoding.suffix)
         found: dict[str, list[dict[str, Any]]] = {"windows": [], "records": [], "rejects": []}
+        digest = hashlib.sha256()
 
         def write(temporary: Path) -> None:
+            nonlocal digest
             with temporary.open("wb") as file:
                 for row in rows_of(frame):
-                    self._write_record(file, row, found)
+                    digest = self._write_record(file, row, found, digest)
 
         write_atomic(path, write)
-        write_json(sidecar, {"file": path.name, "sha256": sha256(path), **found})
+        write_json(sidecar, {"file": path.name, "sha256": digest.hexdigest(), **found}, compact=True)
         return len(frame)
 
-    def _write_record(self, file: BinaryIO, row: Mapping[str, Any], found: dict[str, list[dict[str, Any]]]) -> None:
-        begin, windows = file.tell(), []
+    def _write_record(
+        self, file: BinaryIO, row: Mapping[str, Any], found: dict[str, list[dict[str, Any]]], before: Digest
+    ) -> Digest:
+        """Write one recording; the digest of the file with it, from the one ``before`` it."""
+        begin, windows, digest = file.tell(), [], before.copy()
         try:
             signals, facts = self.make(row)
             for segment, signal in enumerate(signals):
                 content, scale = self.encoding.encode(signal)
                 place = {"offset": file.tell(), "bytes": len(content)} if self.encoding.compression != "none" else {}
                 file.write(content)
+                digest.update(content)
                 crc = zlib.crc32(content)
                 windows.append({"record_id": row["record_id"], "segment": segment, "scale": scale, "crc32": crc, **place})
         except (ECGError, OSError, ValueError) as error:
@@ -122,9 +131,10 @@ class ShardWriter:
             file.seek(begin)
             file.truncate()
             found["rejects"].append({"path": row["path"], "reason": str(error)})
-            return
+            return before
         found["windows"] += windows
         found["records"].append({"record_id": row["record_id"], **facts})
+        return digest
 
 
 def write_shards(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ecg_core.contracts.arrays import namespace
@@ -50,9 +51,7 @@ class GaussianNoise(RandomTransform):
         level = drawn["std"][:, None]
         if self.fast:
             return x + xp.astype(level * drawn["sign"], x.dtype)[:, :, None] * from_bank(drawn["start"], x)
-        noise = Draws(drawn["keys"]).after(1).normal(x.shape[1:])
-        noise *= level[:, :, None]
-        return x + xp.astype(noise, x.dtype)
+        return x + self._exact(x, drawn)
 
     def ready(self, drawn: dict[str, Any], *, like: Any, fs: float) -> dict[str, Any]:
         if not self.fast:
@@ -62,8 +61,15 @@ class GaussianNoise(RandomTransform):
 
     def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
         if not self.fast:
-            return self.apply(x, fs=fs, **ready)
+            x += self._exact(x, ready)
+            return x
         noise = from_bank(ready["start"], x)
         noise *= ready["level"]
         x += noise
         return x
+
+    def _exact(self, x: Any, drawn: Mapping[str, Any]) -> Any:
+        """A number per sample, of the number type of ``x``."""
+        noise = Draws(drawn["keys"]).after(1).normal(x.shape[1:])
+        noise *= drawn["std"][:, None, None]
+        return namespace(x).astype(noise, x.dtype, copy=False)

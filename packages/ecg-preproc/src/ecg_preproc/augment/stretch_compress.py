@@ -42,7 +42,7 @@ class StretchCompress(TimeMap):
 
     def source(self, at: Any, *, samples: int, **drawn: Any) -> Any:
         middle = (samples - 1) / 2
-        return middle + (at - middle) / _column(drawn["factor"])
+        return middle + (at - middle) * (1 / _column(drawn["factor"]))  # a division per window, not per sample
 
     def destination(self, at: Any, *, samples: int, **drawn: Any) -> Any:
         middle = (samples - 1) / 2

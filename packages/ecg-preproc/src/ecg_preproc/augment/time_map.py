@@ -47,6 +47,8 @@ def between(x: Any, left: Any, earlier: Any, later: Any) -> Any:
     out *= earlier[:, None, :]
     if x.shape[-1] > 1:
         after = gathered(x[..., 1:], left)  # one index for both
+        if not isinstance(x, np.ndarray):
+            return out.addcmul_(after, later[:, None, :])  # one pass for two
         after *= later[:, None, :]
         out += after
     return out

@@ -8,10 +8,12 @@ from typing import Any, Literal
 import numpy as np
 
 from ecg_core.config.configurable import Variant
-from ecg_core.contracts.arrays import as_float, asarray_like, namespace
+from ecg_core.contracts.arrays import as_float, asarray_like, is_numpy_array, namespace
 from ecg_core.contracts.transform import Transform
 
 __all__ = ["Normalize", "min_max_normalize", "naive_normalize", "z_score_normalize"]
+
+_STRETCH = 8192  # samples of one dot product
 
 
 class Normalize(Transform):
@@ -60,16 +62,21 @@ class Normalize(Transform):
         low, high = (extreme(x, axis=axes, keepdims=True) for extreme in (xp.min, xp.max))
         # NaN is not flat: it stays NaN, and is seen.
         flat = low == high
-        height = xp.where(flat, xp.ones_like(low), high - low)
+        height = high - low + flat
         if self.method == "min-max":
             return (x - low) / height
-        mean = xp.where(flat, low, xp.mean(x, axis=axes, keepdims=True))
+        mean = xp.where(flat, low, self._mean(x))
         # Divided by its height first: the squares of very large and very small signals stay inside the number type.
         centred = x - mean
         centred /= height
-        power = xp.mean(centred * centred, axis=axes, keepdims=True)
-        out = centred * (self.std / xp.sqrt(xp.where(flat, xp.ones_like(power), power)))
+        power = self._mean(centred, centred)
+        out = centred * (self.std / xp.sqrt(power + flat))
         return out + self.mean if self.mean else out
+
+    def _mean(self, x: Any, y: Any = None) -> Any:
+        """Mean of ``x``, or of ``x * y``: of each lead, or of all leads as often."""
+        of_lead = _mean_over_time(x, y)
+        return of_lead if self.per_lead else namespace(x).mean(of_lead, axis=-2, keepdims=True)
 
     def reach(self, fs: float) -> float | None:
         return 0.0 if self.method == "naive" else None
@@ -94,6 +101,17 @@ class Normalize(Transform):
             return _Affine(centre=low, scale=1 / np.where(flat, 1.0, high - low), offset=0.0)
         deviation = np.where(flat, 1.0, np.sqrt(np.where(flat, 1.0, spread / max(count, 1))))
         return _Affine(centre=np.where(flat, low, mean), scale=self.std / deviation, offset=self.mean)
+
+
+def _mean_over_time(x: Any, y: Any = None) -> Any:
+    """``(..., leads, 1)`` means of ``x``, or of ``x * y``."""
+    if not is_numpy_array(x):
+        return namespace(x).mean(x if y is None else x * y, axis=-1, keepdims=True)
+    # Dot products take a third of the time of np.mean; in stretches that BLAS does not share out among threads, whose number
+    # would show in the last digit.
+    n, y = x.shape[-1], np.ones(x.shape[-1], dtype=x.dtype) if y is None else y
+    total = sum(np.vecdot(x[..., i : i + _STRETCH], y[..., i : i + _STRETCH]) for i in range(0, n, _STRETCH))
+    return total[..., None] / n
 
 
 class _Affine(Transform):
