@@ -6,6 +6,8 @@ convolution of this package is one of these, so how it is computed is decided he
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -73,7 +75,7 @@ def same_conv1d(
     if kernel_size < 1 or (kernel_size % 2 == 0 and not even):
         raise ValueError(f"a same-length convolution needs a positive odd kernel length, got {kernel_size} samples")
     reach = dilation * (kernel_size - 1)
-    words = {"stride": stride, "dilation": dilation, "groups": groups, "bias": bias, "padding": reach // 2}
+    words: dict[str, Any] = {"stride": stride, "dilation": dilation, "groups": groups, "bias": bias, "padding": reach // 2}
     if in_channels is None:
         made: HeConv1d = LazyHeConv1d(out_channels, kernel_size, **words)
     else:

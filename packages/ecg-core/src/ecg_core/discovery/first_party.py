@@ -7,7 +7,25 @@ from ecg_core.discovery.names import comparison_key
 __all__ = ["shipped_by"]
 
 _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
-    "ecg-backbones": {"backbones": ("resnet18", "vit_tiny", "vit_small"), "heads": ("linear", "mlp")},
+    "ecg-backbones": {
+        "attention": (
+            "bam", "cbam", "coordinate_attention", "gather_excite", "global_context", "non_local", "selective_kernel",
+            "self_attention", "squeeze_excite", "transformer_encoder",
+        ),
+        "backbones": (
+            "net1d", "net1d_ecgfounder", "resnet", "resnet101", "resnet152", "resnet18", "resnet34", "resnet50",
+            "resnet_antonior92", "resnet_cpsc2018", "resnet_cpsc2018_leadwise", "resnet_n", "resnet_nature_comm",
+            "resnet_nature_comm_bottle_neck", "resnet_nature_comm_bottle_neck_gc", "resnet_nature_comm_bottle_neck_nl",
+            "resnet_nature_comm_bottle_neck_se", "resnet_nature_comm_gc", "resnet_nature_comm_nl", "resnet_nature_comm_se",
+            "resnet_nb", "resnet_nbs", "resnet_ns", "resnet_stanford", "resnet_vanilla_101", "resnet_vanilla_152",
+            "resnet_vanilla_18", "resnet_vanilla_34", "resnet_vanilla_50", "resnet_vanilla_wide_101_2",
+            "resnet_vanilla_wide_50_2", "resnext", "resnext101_32x8d", "resnext50_32x4d", "resnext_vanilla_101_32x8d",
+            "resnext_vanilla_50_32x4d", "se_resnet", "tresnet", "tresnet_f", "tresnet_l", "tresnet_m", "tresnet_m_v2",
+            "tresnet_n", "tresnet_p", "tresnet_s", "tresnet_xl", "vit_small", "vit_tiny", "wide_resnet101_2",
+            "wide_resnet50_2", "xresnet1d101", "xresnet1d18", "xresnet1d34", "xresnet1d50",
+        ),
+        "heads": ("attentive", "linear", "mlp"),
+    },
     "ecg-preproc": {
         "commands": ("data", "demo"),
         "readers": (
