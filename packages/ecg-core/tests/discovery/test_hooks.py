@@ -68,7 +68,7 @@ def test_of_a_hook_that_registers_and_then_raises_nothing_is_kept(site):
     site.install("ecg-tcn")
     manager = loaded(site)
     with pytest.warns(PluginWarning):
-        assert manager.registered() == ()
+        assert [c for c in manager.registered() if c.provider == "ecg-x"] == []
     assert "RuntimeError: half-way" in str(manager.failures["ecg-x:hooks", "ecg_register_components"])
 
 
@@ -85,7 +85,7 @@ def test_a_wrong_registration_says_what_is_wrong_with_it(site, call, said):
     install(site, f"@hookimpl\ndef ecg_register_components(register):\n    {call}\n")
     manager = loaded(site)
     with pytest.warns(PluginWarning):
-        assert manager.registered() == ()
+        assert [c for c in manager.registered() if c.provider == "ecg-x"] == []
     assert said in str(manager.failures["ecg-x:hooks", "ecg_register_components"])
 
 

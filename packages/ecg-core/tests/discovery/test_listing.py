@@ -93,9 +93,9 @@ def test_a_summary_fits_the_terminal_and_square_brackets_and_colons_are_printed_
     site.install("ecg-x", "[ecg_core.backbones]\ntoy = ecg_x.model:TCN\n", {"ecg_x/model.py": f"class TCN:\n    {docs}"})
     wide = python("-m", "ecg_core", "plugins", "list", path=(site.folder,), COLUMNS="200").stdout
     assert "Pools the [CLS] token :heart: [red]quickly[/]," in wide
-    narrow = python("-m", "ecg_core", "plugins", "list", path=(site.folder,), COLUMNS="40").stdout
+    narrow = python("-m", "ecg_core", "plugins", "list", path=(site.folder,), COLUMNS="72").stdout
     (line,) = (x for x in narrow.splitlines() if x.startswith("toy "))
-    assert len(line) == 40
+    assert len(line) == 72
     assert line.endswith("…")
 
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ecg_backbones.layers.activations import Activation, activation_layer
-from ecg_core.config.configurable import Configurable
+from ecg_backbones.layers.sized import SizedByInput
 
 __all__ = ["SqueezeExcite"]
 
 
-class SqueezeExcite(Configurable, nn.Module):
+class SqueezeExcite(SizedByInput):
     """Mean over time, two linear layers with a bottleneck, one factor per channel.
 
     Args:
-        channels: Channels of the input.
+        channels: Channels of the input; ``None`` takes them from the first input.
         reduction: Channels per hidden channel.
         hidden: Hidden channels; ``None`` means ``max(1, channels // reduction)``.
         activation: Between the two linear layers.
@@ -30,7 +30,7 @@ class SqueezeExcite(Configurable, nn.Module):
 
     def __init__(
         self,
-        channels: int,
+        channels: int | None = None,
         *,
         reduction: int = 16,
         hidden: int | None = None,
@@ -39,18 +39,22 @@ class SqueezeExcite(Configurable, nn.Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        hidden = max(1, channels // reduction) if hidden is None else hidden
-        self.squeeze = nn.Linear(channels, hidden, bias=bias)
+        self.reduction, self.hidden, self.bias = reduction, hidden, bias
         self.activation = activation_layer(activation)
-        self.excite = nn.Linear(hidden, channels, bias=bias)
         self.gate = activation_layer(gate)
+        self.start(channels)
 
     @classmethod
     def conformance_params(cls) -> dict[str, object]:
         """What the contract kit may rely on."""
-        return {"arguments": {"channels": 8, "reduction": 2}, "refused": [{"activation": "rely"}]}
+        return {"arguments": {"channels": 16, "reduction": 2}, "refused": [{"activation": "rely"}]}
 
-    def forward(self, x: Tensor) -> Tensor:
+    def grow(self, channels: int) -> None:
+        hidden = max(1, channels // self.reduction) if self.hidden is None else self.hidden
+        self.squeeze = nn.Linear(channels, hidden, bias=self.bias)
+        self.excite = nn.Linear(hidden, channels, bias=self.bias)
+
+    def attend(self, x: Tensor) -> Tensor:
         """``x``, each channel times its factor."""
         factors = self.gate(self.excite(self.activation(self.squeeze(x.mean(dim=-1)))))
         return x * factors[..., None]

@@ -8,11 +8,29 @@ __all__ = ["shipped_by"]
 
 _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "ecg-backbones": {
-        "backbones": ("resnet18", "vit_tiny", "vit_small"),
-        "heads": ("linear", "mlp"),
+        "attention": (
+            "bam", "cbam", "coordinate_attention", "gather_excite", "global_context", "non_local", "selective_kernel",
+            "self_attention", "squeeze_excite", "transformer_encoder",
+        ),
+        "backbones": (
+            "fcn_wang", "net1d", "net1d_ecgfounder", "resnet", "resnet101", "resnet152", "resnet18", "resnet34", "resnet50",
+            "resnet_antonior92", "resnet_cpsc2018", "resnet_cpsc2018_leadwise", "resnet_n", "resnet_nature_comm",
+            "resnet_nature_comm_bottle_neck", "resnet_nature_comm_bottle_neck_gc", "resnet_nature_comm_bottle_neck_nl",
+            "resnet_nature_comm_bottle_neck_se", "resnet_nature_comm_gc", "resnet_nature_comm_nl", "resnet_nature_comm_se",
+            "resnet_nb", "resnet_nbs", "resnet_ns", "resnet_stanford", "resnet_vanilla_101", "resnet_vanilla_152",
+            "resnet_vanilla_18", "resnet_vanilla_34", "resnet_vanilla_50", "resnet_vanilla_wide_101_2",
+            "resnet_vanilla_wide_50_2", "resnext", "resnext101_32x8d", "resnext50_32x4d", "resnext_vanilla_101_32x8d",
+            "resnext_vanilla_50_32x4d", "se_resnet", "subtract_unet", "tresnet", "tresnet_f", "tresnet_l", "tresnet_m",
+            "tresnet_m_v2", "tresnet_n", "tresnet_p", "tresnet_s", "tresnet_xl", "unet", "vit_small", "vit_tiny",
+            "wide_resnet101_2", "wide_resnet50_2", "xresnet1d101", "xresnet1d18", "xresnet1d34", "xresnet1d50",
+        ),
+        "heads": ("attention_pooling", "crf", "fcn", "linear", "mlp", "per_step", "unet_decoder"),
         "losses": (
             "asymmetric_loss", "bce_with_logits_with_class_weight_loss", "boundary_loss", "dice_loss", "focal_loss",
             "masked_bce_with_logits_loss", "weighted_bce_loss", "weighted_sum_loss",
+        ),
+        "models": (
+            "crnn", "detector", "fcn", "fcn_wang", "rr_af_crf", "rr_af_vanilla", "rr_lstm", "seq_lab", "subtract_unet", "unet",
         ),
     },
     "ecg-preproc": {
@@ -23,14 +41,16 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "transforms": (
             "amplitude_scale", "bandpass", "bandstop", "baseline_remove", "baseline_wander", "clip", "crop_or_pad", "cutmix",
-            "cutout_segments", "derive_leads", "gaussian_noise", "highpass", "interpolate_gaps", "label_smooth",
-            "lead_dropout", "lead_permute", "lowpass", "magnitude_warp", "min_max_normalize", "mixup", "naive_normalize",
-            "normalize", "notch", "powerline_noise", "rand_augment", "random_crop", "random_flip", "random_masking",
-            "random_renormalize", "recorded_noise", "remove_spikes", "resample", "select_leads", "spectral_phase_surrogate",
-            "stretch_compress", "time_shift", "time_warp", "vcg_rotation", "z_score_normalize",
+            "cutout_segments", "derive_leads", "gaussian_noise", "highpass", "interpolate_gaps", "label_smooth", "lead_dropout",
+            "lead_permute", "lowpass", "magnitude_warp", "min_max_normalize", "mixup", "naive_normalize", "normalize", "notch",
+            "powerline_noise", "rand_augment", "random_crop", "random_flip", "random_masking", "random_renormalize",
+            "recorded_noise", "remove_spikes", "resample", "select_leads", "spectral_phase_surrogate", "stretch_compress",
+            "time_shift", "time_warp", "vcg_rotation", "z_score_normalize",
         ),
     },
-    "ecg-ssl": {"ssl": ("simclr", "st_mem")},
+    "ecg-ssl": {
+        "ssl": ("simclr", "st_mem"),
+    },
 }  # fmt: skip
 
 

@@ -69,11 +69,12 @@ def objective_of(head: Head, problem: Problem, loss_function: nn.Module | None =
     """The head's own objective, or an :class:`Objective`.
 
     Raises:
-        ConfigError: A loss is given for a head that brings its own.
+        ConfigError: There is no such problem, or a loss is given for a head that brings its own.
     """
+    ours = Objective(problem, loss_function)
     own = head.objective()
     if own is None:
-        return Objective(problem, loss_function)
+        return ours
     if loss_function is not None:
         raise ConfigError(f"{type(head).__name__} brings what it minimises, so it takes no loss; leave the loss out")
     return own

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ecg_core.testing.checks import CheckFailed, check, require
 from ecg_core.testing.example import Example
+from ecg_core.testing.exporting import exported
 from ecg_core.testing.toy_models import built_backbone, first_lines, require_close, signal
 
 
@@ -79,7 +80,7 @@ def exports_with_dynamic_length(example: Example) -> None:
 def _exported(example: Example, dynamic: dict[int, Any], traced: Tensor, others: list[Tensor]) -> None:
     backbone = built_backbone(example).eval()
     try:
-        program: Any = torch.export.export(backbone, (traced,), dynamic_shapes=(dynamic,)).module()
+        program: Any = exported(backbone, (traced,), (dynamic,))
         found = [program(other) for other in others]
     except Exception as error:  # torch raises many kinds
         raise CheckFailed(

@@ -16,6 +16,7 @@ from ecg_core.contracts.lazy import is_materialized, materialize
 from ecg_core.discovery.registries import HEADS
 from ecg_core.testing.checks import CheckFailed, applies, check, refuses, require
 from ecg_core.testing.example import Example
+from ecg_core.testing.exporting import exported
 from ecg_core.testing.toy_models import first_lines, gradient_problems, require_close, require_equal, signal
 
 _CLASSES = 5
@@ -172,7 +173,7 @@ def exports_with_dynamic_batch(example: Example) -> None:
     rows = {0: torch.export.Dim("batch", min=1, max=64)}
     try:
         shapes = ([rows] * -head.grid if head.reads == "intermediates" else rows,)
-        program = torch.export.export(head, (_input(head),), dynamic_shapes=shapes).module()
+        program = exported(head, (_input(head),), shapes)
         found = program(_input(head, records=7))
     except Exception as error:  # torch raises many kinds
         raise CheckFailed(f"torch.export with a dynamic batch fails: {first_lines(error)}") from error

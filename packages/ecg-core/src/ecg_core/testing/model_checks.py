@@ -16,6 +16,7 @@ from ecg_core.data.batch import Batch
 from ecg_core.discovery.registries import MODELS
 from ecg_core.testing.checks import CheckFailed, applies, check, refuses, require
 from ecg_core.testing.example import Example
+from ecg_core.testing.exporting import exported
 from ecg_core.testing.learners import losses_of_a_training, require_sound_losses
 from ecg_core.testing.toy import toy_batch
 from ecg_core.testing.toy_models import first_lines, gradient_problems, require_close, require_equal, signal
@@ -172,7 +173,7 @@ def exports_with_dynamic_batch(example: Example) -> None:
     other = signal(example, 5, seed=1)
     try:
         shapes = {"x": {0: torch.export.Dim("batch", min=1, max=64)}}
-        found = torch.export.export(task, (signal(example),), dynamic_shapes=shapes).module()(other)
+        found = exported(task, (signal(example),), shapes)(other)
     except Exception as error:  # torch raises many kinds
         raise CheckFailed(f"torch.export with a dynamic batch fails: {first_lines(error)}") from error
     require_close(found, task(other), "the exported program and the model")
