@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 import pytest
+from ecg_chain_toys import Noise
 
 from ecg_core.contracts.compose import Compose
 from ecg_core.contracts.draws import Draws
-from ecg_core.contracts.random_transform import RandomTransform
 from ecg_core.contracts.transform import Transform
 from ecg_core.data.batch import Batch
 from ecg_core.data.record import Record
@@ -68,19 +68,6 @@ class Gain(Transform):
 
     def apply(self, x, *, fs, **drawn):
         return x * self.gain
-
-
-class Noise(RandomTransform):
-    """White noise."""
-
-    def __init__(self, *, p=1.0):
-        self.p = p
-
-    def draw(self, shape, generator):
-        return {"noise": generator.normal(shape[1:])}
-
-    def apply(self, x, *, fs, noise):
-        return x + noise
 
 
 @pytest.fixture(autouse=True)

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ecg_chain_toys import Noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecg_core.contracts import spectral
 from ecg_core.contracts.compose import Compose
 from ecg_core.contracts.fusing import fusible_length
-from ecg_core.contracts.random_transform import RandomTransform
 from ecg_core.contracts.spectral import filtered
 from ecg_core.contracts.transform import Transform
 from ecg_core.data.batch import Batch
@@ -104,19 +104,6 @@ class FirstLeads(Transform):
     def apply(self, x, *, fs, names, **drawn):
         assert names is not None
         return x[..., :-1, :] + 0
-
-
-class Noise(RandomTransform):
-    """White noise."""
-
-    def __init__(self, *, p=1.0):
-        self.p = p
-
-    def draw(self, shape, generator):
-        return {"noise": generator.normal(shape[1:])}
-
-    def apply(self, x, *, fs, noise):
-        return x + noise
 
 
 @pytest.fixture(autouse=True)

@@ -110,7 +110,7 @@ def extended(x: Any, length: int, *, fs: float) -> Any:
     n, first = x.shape[-1], x[..., :1]
     if length <= n:
         return x
-    beyond = ends(fs, n, length - n).like(x)
+    beyond = ends(fs, n, length - n, single=x.dtype.itemsize == 4).like(x)
     tail, head = x[..., n - beyond.memory :] - first, x[..., : beyond.memory] - first
     return namespace(x).concat([x, beyond.follow(tail, head) + first], axis=-1)
 

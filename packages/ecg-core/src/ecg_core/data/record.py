@@ -131,7 +131,7 @@ class Record:
 
     def flaws(self) -> list[str]:
         """What makes the signal unfit for training, in words: NaN or infinite samples, flat leads."""
-        found = []
+        found: list[str] = []
         if not self.n_samples:
             return found
         low, high = self.signal.min(axis=1), self.signal.max(axis=1)

@@ -20,8 +20,8 @@ class GaussianNoise(RandomTransform):
     Args:
         std: Range of the noise's standard deviation, mV, one per window.
         fast: Take the noise of each lead from a fixed bank, at a random place and with a random sign, instead of drawing a
-            number per sample. For a batch of (64, 12, 5000) on one thread that is 4 copies of the batch instead of 40
-            (``torch.randn`` alone: 16), and :mod:`ecg_preproc.augment.noise_bank` says what it costs.
+            number per sample. For a batch of (64, 12, 5000) on one thread that is 3 copies of the batch instead of 8
+            (``torch.randn`` alone: 10), and :mod:`ecg_preproc.augment.noise_bank` says what it costs.
         p: Probability that a window is changed.
     """
 

@@ -1,7 +1,7 @@
 """Noise bank: one fixed supply of normal numbers, of which every lead of every window takes another stretch.
 
-Drawing a normal number per sample costs more than all other augmentations together. A stretch of the bank with a random start and
-a random sign costs one copy.
+Drawing a normal number per sample costs more than any other augmentation of single samples. A stretch of the bank with a random
+start and a random sign costs one copy.
 
 What that changes, beside the exact draws: the bank has mean 0 and variance 1 exactly, so a stretch of n samples has a mean and a
 variance that scatter as those of n independent numbers do. Two leads whose stretches overlap are correlated at the lag between

@@ -105,14 +105,17 @@ class RandAugment(RandomTransform):
         """``act(transform, value, drawn)`` slot by slot, for the windows whose turn it is."""
         xp = namespace(value)
         draws, count = Draws(drawn["keys"]), len(self.transforms)
-        value = xp.astype(value, value.dtype, copy=True)
+        # Elsewhere than on the processor nobody waits to hear whose turn it is: all are transformed, and some taken.
+        waits = str(value.device) == "cpu"
+        before, value = value, xp.empty_like(value) if waits else value
         for slot in range(self.n):
+            # Every window has its turn in every slot, so that the first one fills what was empty.
+            source = before if slot == 0 else value
             for number, transform in enumerate(self.transforms):
                 turn = drawn["turns"][:, slot] == number
                 own = draws.child(slot * count + number)
-                # Elsewhere than on the processor nobody waits to hear whose turn it is: all are transformed, and some taken.
-                index = xp.nonzero(turn)[0] if str(value.device) == "cpu" else slice(None)
-                part = value if isinstance(index, slice) else rows(value, index)
+                index = xp.nonzero(turn)[0] if waits else slice(None)
+                part = source if isinstance(index, slice) else rows(source, index)
                 if part.shape[0] == 0:
                     continue
                 known = {k: v[index] if is_array(v) else v for k, v in drawn["known"][number].items()}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ecg_core.data.record import Record
+from ecg_preproc.readers.small_recordings import three_recordings
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -21,7 +22,7 @@ _ECG_STORAGE = "1.2.840.10008.5.1.4.1.1.9.1.1"
 def dicom_example() -> dict[str, Any]:
     """What :class:`~ecg_preproc.readers.dicom.DICOMReader` states to the kit."""
     return {
-        "fixture": _write,
+        "fixture": three_recordings("d", 500.0, _write),
         "refused": [{"group": -1}],
         "tolerance": 2e-4,  # mV: 16 bits of 10 mV
         "damages": {"an unknown unit": _unit, "fewer bytes than announced": _samples},
@@ -79,17 +80,10 @@ def dicom_of(groups: list[Dataset], *, patient: str | None = None, age: float | 
     return dataset
 
 
-def _write(folder: Path) -> list[Record]:
-    leads = ("I", "II", "V2")
-    facts = [("p1", 63.0, "F"), ("p2", None, "M"), (None, None, None)]
-    written = []
-    for number, (patient, age, sex) in enumerate(facts):
-        x = np.random.default_rng(number).normal(0, 0.5, (3, 500)).clip(-4, 4).astype(np.float32)
-        record = Record(x, 500.0, leads, f"d{number}", patient, age, sex)  # type: ignore[arg-type]
-        dataset = dicom_of([group_of(record, unit="mV" if number else "uV")], patient=patient, age=age, sex=sex)
-        dataset.save_as(folder / f"d{number}.dcm", enforce_file_format=True)
-        written.append(record)
-    return written
+def _write(record: Record, path: Path, number: int) -> None:
+    group = group_of(record, unit="mV" if number else "uV")
+    dataset = dicom_of([group], patient=record.patient_id, age=record.age, sex=record.sex)
+    dataset.save_as(path.with_suffix(".dcm"), enforce_file_format=True)
 
 
 def _unit(folder: Path) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ecg_core.data.record import Record
+from ecg_preproc.readers.small_recordings import three_recordings
 
 __all__ = ["edf_example", "write_edf"]
 
@@ -16,7 +17,7 @@ __all__ = ["edf_example", "write_edf"]
 def edf_example() -> dict[str, Any]:
     """What :class:`~ecg_preproc.readers.edf.EDFReader` states to the kit."""
     return {
-        "fixture": _write,
+        "fixture": three_recordings("e", 250.0, _write),
         "tolerance": 2e-4,  # mV: 16 bits of 10 mV
         "damages": {"an unknown unit": _unit, "a wrong number of data records": _records},
     }
@@ -39,16 +40,8 @@ def write_edf(record: Record, file: Path, *, labels: tuple[str, ...] | None = No
     Edf(signals, patient=patient, recording=Recording(startdate=begun), **facts).write(file)
 
 
-def _write(folder: Path) -> list[Record]:
-    leads = ("I", "II", "V2")
-    noise = [np.random.default_rng(i).normal(0, 0.5, (3, 500)).clip(-4, 4).astype(np.float32) for i in range(3)]
-    facts = [("p1", 63.0, "F"), ("p2", None, "M"), (None, None, None)]
-    written = []
-    for number, (x, (patient, age, sex)) in enumerate(zip(noise, facts, strict=True)):
-        record = Record(x, 250.0, leads, f"e{number}", patient, age, sex)  # type: ignore[arg-type]
-        write_edf(record, folder / f"e{number}.edf", unit="uV" if number else "mV")
-        written.append(record)
-    return written
+def _write(record: Record, path: Path, number: int) -> None:
+    write_edf(record, path.with_suffix(".edf"), unit="uV" if number else "mV")
 
 
 def _unit(folder: Path) -> str:
