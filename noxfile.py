@@ -15,7 +15,7 @@ PYTHONS = ["3.11", "3.12", "3.13"]  # of the parts that need no torch
 PLAIN = ["./packages/ecg-core[all]", *[f"./{source}" for source in SOURCES[1:]]]
 # What reads rare formats and what runs on a cluster are extras, and tested.
 EVERYTHING = ["./packages/ecg-core[all,dask]", "./packages/ecg-preproc[all]", *[f"./{source}" for source in SOURCES[2:]]]
-TESTING = ["pytest", "pytest-xdist", "pytest-timeout", "hypothesis", "scikit-learn", "scipy"]
+TESTING = ["pytest", "pytest-xdist", "pytest-timeout", "hypothesis", "scikit-learn", "scipy", "captum"]
 
 KINDS = ("backbone", "ssl", "transform", "reader", "model", "command")  # of `ecg plugins new`
 

@@ -15,7 +15,16 @@ from pathlib import Path
 
 # What may need torch: the second floor, the parts of the contracts that are torch modules, and what they carry.
 NEEDS_TORCH = ("ecg_core.run", "ecg_core.layers", "ecg_core.testing", "ecg_core.__main__")
-NEEDS_AN_EXTRA = ("ecg_core.explanation.grad_cam", "ecg_core.config.yaml")
+NEEDS_AN_EXTRA = (
+    "ecg_core.config.yaml",
+    *(
+        f"ecg_core.explanation.{name}"
+        for name in (
+            "attention_rollout", "feature_maps", "grad_cam", "grad_cam_pp", "integrated_gradients", "layer_cam", "methods",
+            "occlusion", "target",
+        )
+    ),
+)  # fmt: skip
 TORCH_CONTRACTS = {"backbone", "head", "lazy", "losses", "module", "ssl", "task", "tokens"}
 
 

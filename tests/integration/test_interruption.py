@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -24,10 +25,12 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 
 
-def _interrupt(store: Path, out: Path, number: signal.Signals, *, after: int) -> subprocess.CompletedProcess[str]:
+def _interrupt(
+    store: Path, out: Path, number: signal.Signals, *, after: int, more: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
     """Start a training and send it a signal once it has made a few steps."""
     process = subprocess.Popen(
-        _command(store, out), env=_environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        _command(store, out, *more), env=_environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 120
     metrics = out / "metrics.jsonl"
@@ -67,6 +70,27 @@ def test_kill_9_loses_at_most_the_steps_since_the_last_checkpoint(store: Path, u
     assert _interrupt(store, out, signal.SIGKILL, after=3).returncode == -signal.SIGKILL
     subprocess.run(_command(store, out, "--resume"), env=_environment(), check=True, capture_output=True)
     assert (out / "backbone.safetensors").read_bytes() == undisturbed
+
+
+def test_kill_9_in_the_middle_of_a_plateau_resumes_to_the_rate_and_the_bits_it_would_have_had(
+    store: Path, tmp_path: Path
+) -> None:
+    """A falling validation loss that is said to be worse lets the rate fall after every epoch but the first."""
+    words = ["--scheduler", '{"name": "plateau", "patience": 0, "factor": 0.5, "mode": "max", "warmup": 0.0}']
+    alone, killed = tmp_path / "alone", tmp_path / "killed"
+    subprocess.run(_command(store, alone, *words), env=_environment(), check=True, capture_output=True)
+
+    def rates(run: Path) -> list[float]:
+        lines = map(json.loads, (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
+        return [line["lr"] for line in lines if "lr" in line]
+
+    expected = rates(alone)
+    assert expected[-1] < expected[0]
+    late = expected.index(expected[-1]) + 4  # lines: as many steps, and two validations before them
+    assert _interrupt(store, killed, signal.SIGKILL, after=late, more=words).returncode == -signal.SIGKILL
+    subprocess.run(_command(store, killed, "--resume", *words), env=_environment(), check=True, capture_output=True)
+    assert rates(killed) == expected
+    assert (killed / "backbone.safetensors").read_bytes() == (alone / "backbone.safetensors").read_bytes()
 
 
 def test_a_checkpoint_cut_in_half_gives_way_to_the_one_before(store: Path, undisturbed: bytes, tmp_path: Path) -> None:

@@ -190,8 +190,8 @@ def test_without_matplotlib_the_message_holds_the_install_line(monkeypatch):
         ({"layout": "4x3"}, "layout must be 'auto', '3x4' or 'rows', got '4x3'"),
         ({"speed": 0}, r"speed \(mm/s\) and gain \(mm/mV\) must be positive, got 0 and 10"),
         ({"relevance": np.zeros(7)}, r"\(leads, samples\) = \(1, 1000\) or \(samples,\) = \(1000,\), got \(7,\)"),
-        ({"relevance": np.full(1000, 1.5)}, r"relevance must lie in \[0, 1\], got values from 1.5 to 1.5"),
-        ({"relevance": np.full(1000, np.nan)}, r"relevance must lie in \[0, 1\], got values from nan to nan"),
+        ({"relevance": np.full(1000, 1.5)}, r"relevance must lie in \[-1, 1\], got values from 1.5 to 1.5"),
+        ({"relevance": np.full(1000, np.nan)}, r"relevance must lie in \[-1, 1\], got values from nan to nan"),
     ],
 )
 def test_what_does_not_fit_is_said_in_one_sentence(options, sentence):
@@ -207,3 +207,33 @@ def test_a_day_of_ecg_is_refused_with_a_way_out():
 def test_an_empty_record_is_refused():
     with pytest.raises(DataError, match="record 'r1' has no samples to draw"):
         draw_ecg(flat(("II",), seconds=0))
+
+
+def test_what_speaks_for_is_orange_what_speaks_against_is_blue_and_nothing_is_paper():
+    """A third of the sheet each, read from the pixels of the file."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    record = flat()
+    relevance = np.zeros(record.n_samples)
+    third = record.n_samples // 3
+    relevance[:third], relevance[2 * third :] = 1.0, -1.0
+    picture = Image.open(BytesIO(figure_png(draw_ecg(record, layout="rows", relevance=relevance), dpi=100))).convert("RGB")
+    picture = np.asarray(picture).astype(int)
+    across = np.linspace(0, 1, picture.shape[1])
+    strips = [(across > low) & (across < high) for low, high in ((0.15, 0.3), (0.45, 0.6), (0.75, 0.9))]
+    red, green, blue = np.stack([np.median(picture[:, strip].reshape(-1, 3), axis=0) for strip in strips]).T
+    assert red[0] > green[0] > blue[0]
+    assert min(red[1], green[1], blue[1]) > 210
+    assert blue[2] > green[2] > red[2]
+
+
+def test_the_legend_says_what_both_colours_mean_only_where_there_are_two():
+    record = flat()
+
+    def words(relevance) -> str:
+        return " ".join(text.get_text() for text in draw_ecg(record, relevance=relevance).axes[0].texts)
+
+    assert "relevance  0 – 1" in words(np.full(record.n_samples, 0.5))
+    assert "relevance  against −1 – 1 for" in words(np.linspace(-1, 1, record.n_samples))

@@ -172,7 +172,7 @@ def test_what_cannot_be_explained_is_said_in_words(finetuned: Callable[..., Path
     run = finetuned()
     with pytest.raises(ConfigError, match=r"does not know the class 'AFIB'; it knows DOWN, UP, WIDE"):
         explain(run, recordings / "r05", target="AFIB")
-    with pytest.raises(ConfigError, match="method must be grad_cam, got 'lime'"):
+    with pytest.raises(ConfigError, match="no method of explanation is named 'lime'. There are grad_cam, grad_cam_pp, layer"):
         explain(run, recordings / "r05", method="lime")
     with pytest.raises(DataError, match="no recording 'r99'"):
         explain(run, recordings / "r99")
@@ -185,3 +185,33 @@ def test_the_picture_is_a_png(finetuned: Callable[..., Path], recordings: Path, 
     pytest.importorskip("matplotlib")
     explain(finetuned(), recordings / "r05", tmp_path / "x.png")
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG\r\n")
+
+
+@pytest.mark.parametrize("method", ["grad_cam_pp", "layer_cam", "integrated_gradients", "occlusion", "lead_occlusion"])
+def test_every_method_marks_the_burst_in_its_lead_and_says_so_below_the_picture(method: str) -> None:
+    task = ClassificationTask(Power(lead_wise=True), Mean(), classes=("POWER", "CALM"))
+    task.train()
+    found = explain_window(task, _window((1, 200, 240)), "POWER", method=method.upper())
+    lead, sample = divmod(int(np.abs(found.relevance).argmax()), SAMPLES)
+    assert lead == 1
+    assert method == "lead_occlusion" or 180 <= sample < 260
+    assert found.relevance.max() == pytest.approx(1.0)
+    assert found.method == method
+    assert task.training
+    assert max(found.lead_shares, key=found.lead_shares.get) == found.record.leads[1]
+    assert sum(found.lead_shares.values()) == pytest.approx(1.0)
+    words = " ".join(text.get_text() for text in found.draw().axes[0].texts)
+    assert f"Most of it in {found.record.leads[1]} (" in words
+
+
+def test_evidence_against_the_class_is_negative_where_a_method_finds_it() -> None:
+    task = ClassificationTask(Power(lead_wise=True), Mean(), classes=("POWER", "CALM"))
+    found = explain_window(task, _window((1, 200, 240)), "CALM", method="integrated_gradients")
+    assert found.relevance.min() == pytest.approx(-1.0)
+    assert found.relevance.max() <= 0
+
+
+def test_a_method_that_does_not_suit_the_model_is_an_error_in_words() -> None:
+    task = ClassificationTask(Power(), Mean(), classes=("POWER", "CALM"))
+    with pytest.raises(ConfigError, match="method attention_rollout does not suit this model: .* needs a backbone of tokens"):
+        explain_window(task, _window(), "POWER", method="attention_rollout")

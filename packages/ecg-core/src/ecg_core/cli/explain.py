@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -17,7 +17,7 @@ def explain(
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o"])],
     target: str | None = None,
-    method: Literal["grad_cam"] = "grad_cam",
+    method: str = "grad_cam",
     reader: str = "auto",
     force: bool = False,
 ) -> None:
@@ -28,7 +28,8 @@ def explain(
         record: One recording, without suffix.
         out: PNG to write.
         target: Class to explain; the most probable one unless given.
-        method: grad_cam.
+        method: grad_cam, grad_cam_pp, layer_cam, integrated_gradients, occlusion, wave_occlusion, lead_occlusion or
+            attention_rollout.
         reader: Name of a reader; found out by itself unless given.
         force: Replace an existing picture.
     """

@@ -16,15 +16,23 @@ tensor([[0., 5., 2.]])
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import index
 
 import torch
 from torch import Tensor
 
-__all__ = ["grad_cam", "normalise_relevance", "upsample_relevance"]
+from ecg_core.explanation.target import Target, target_score
+
+__all__ = ["grad_cam", "normalise_relevance", "upsample_relevance", "weigh_grad_cam"]
 
 
-def grad_cam(features_to_scores: Callable[[Tensor], Tensor], features: Tensor, target: int) -> Tensor:
+def weigh_grad_cam(features: Tensor, gradient: Tensor) -> Tensor:
+    """Grad-CAM of feature maps and their gradients, ``(..., channels, steps)``, leads among the pooled axes if there are any."""
+    pooled = (-1,) if features.ndim == 3 else (1, -1)
+    alpha = gradient.mean(dim=pooled, keepdim=True)
+    return (alpha * features).sum(dim=-2).relu()
+
+
+def grad_cam(features_to_scores: Callable[[Tensor], Tensor], features: Tensor, target: Target) -> Tensor:
     """The Grad-CAM of one class, not normalised.
 
     Gradients of parameters are left untouched, and it works for callers under ``torch.no_grad()``. Train or eval mode is
@@ -33,7 +41,7 @@ def grad_cam(features_to_scores: Callable[[Tensor], Tensor], features: Tensor, t
     Args:
         features_to_scores: From the features to logits ``(batch, classes)``; every record must be scored by itself.
         features: ``(batch, channels, steps)`` or lead-wise ``(batch, leads, channels, steps)``; not modified.
-        target: Column of the logits that is explained.
+        target: Column of the logits that is explained, one column per record, or a function of the scores.
 
     Returns:
         ``(batch, steps)`` or ``(batch, leads, steps)``, 0 where nothing speaks for the class.
@@ -48,11 +56,11 @@ def grad_cam(features_to_scores: Callable[[Tensor], Tensor], features: Tensor, t
     with torch.inference_mode(False), torch.enable_grad():
         leaf = features.detach().clone().requires_grad_(True)
         scores = features_to_scores(leaf.clone())  # the clone lets a head begin with an in-place activation
-        score = _column(scores, index(target), batch=len(features))
+        score = target_score(scores, target, batch=len(features), who="features_to_scores")
+        if not score.requires_grad:
+            raise ValueError("the scores do not depend on the features: features_to_scores detached them or ignored its argument")
         (gradient,) = torch.autograd.grad(score.sum(), leaf, materialize_grads=True)
-    pooled = (-1,) if features.ndim == 3 else (1, -1)
-    alpha = gradient.mean(dim=pooled, keepdim=True)
-    return (alpha * features.detach()).sum(dim=-2).relu()
+    return weigh_grad_cam(features.detach(), gradient)
 
 
 def upsample_relevance(cam: Tensor, samples: int, *, stride: float | None = None, centre: float | None = None) -> Tensor:
@@ -82,22 +90,13 @@ def upsample_relevance(cam: Tensor, samples: int, *, stride: float | None = None
     return torch.lerp(cam[..., left], cam[..., right], (position - left).to(cam.dtype))
 
 
-def normalise_relevance(relevance: Tensor) -> Tensor:
+def normalise_relevance(relevance: Tensor, *, signed: bool = False) -> Tensor:
     """Each record's relevance divided by its highest, so that it lies in [0, 1]; a map of zeros stays zero.
 
     Args:
-        relevance: ``(batch, ...)``; negative values count as 0.
+        relevance: ``(batch, ...)``; negative values count as 0 unless ``signed``.
+        signed: Keep them, and divide by the largest absolute value: [-1, 1].
     """
-    positive = relevance.clamp(min=0)
-    highest = positive.flatten(1).amax(dim=1).reshape(-1, *[1] * (relevance.ndim - 1))
-    return positive / torch.where(highest > 0, highest, torch.ones_like(highest))
-
-
-def _column(scores: Tensor, target: int, *, batch: int) -> Tensor:
-    if scores.ndim != 2 or len(scores) != batch:
-        raise ValueError(f"features_to_scores must return (batch, classes) = ({batch}, …), got shape {tuple(scores.shape)}")
-    if not 0 <= target < scores.shape[1]:
-        raise ValueError(f"target must be one of the {scores.shape[1]} classes 0 … {scores.shape[1] - 1}, got {target}")
-    if not scores.requires_grad:
-        raise ValueError("the scores do not depend on the features: features_to_scores detached them or ignored its argument")
-    return scores[:, target]
+    kept = relevance if signed else relevance.clamp(min=0)
+    highest = kept.abs().flatten(1).amax(dim=1).reshape(-1, *[1] * (relevance.ndim - 1))
+    return kept / torch.where(highest > 0, highest, torch.ones_like(highest))

@@ -29,6 +29,7 @@ Floats = npt.NDArray[np.float64]
 
 _PAPER, _MINOR, _MAJOR, _INK, _GREY = "#fffaf8", "#f9dedb", "#efb3ae", "#17181c", "#4a4d55"
 _HIGHLIGHT = ((1.0, 0.83, 0.15), (1.0, 0.45, 0.0))  # from little to much relevance
+_AGAINST = ((0.55, 0.78, 1.0), (0.10, 0.42, 0.95))  # of what speaks against
 _HIGHLIGHT_ALPHA = 0.62
 _PEN: dict[str, Any] = {
     "color": _INK,
@@ -38,6 +39,7 @@ _PEN: dict[str, Any] = {
     "zorder": 3,
 }
 _SMALL: dict[str, Any] = {"fontsize": 2.9 * POINTS, "color": _INK, "va": "baseline", "parse_math": False}
+_COLOUR_ERROR = 42  # of 255, in any channel, of all pixels but one in 10,000
 _MARGIN = 5.0  # mm of blank paper around the grid
 _TITLE_LINE, _FOOT, _CAPTION_LINE = 5.6, 6.0, 4.2  # mm: per line of the title, the line of facts, per line of the caption
 _TITLE_CHARACTER, _CAPTION_CHARACTER = 2.6, 1.55  # mm: widths to wrap by
@@ -62,7 +64,8 @@ def draw_ecg(
         layout: ``"3x4"`` (four columns and lead II in full), ``"rows"`` (every lead in full) or ``"auto"``.
         speed: Paper speed in mm/s.
         gain: In mm/mV.
-        relevance: ``(leads, samples)``, or ``(samples,)`` for all leads, in [0, 1]; marked behind the trace.
+        relevance: ``(leads, samples)``, or ``(samples,)`` for all leads, in [-1, 1]; marked behind the trace, orange above 0 and
+            blue below.
         title: Above the grid.
         caption: Below the grid; wrapped.
 
@@ -94,7 +97,7 @@ def draw_ecg(
         _draw_strip(axes, sheet, strip, record, grid, speed=speed, gain=gain)
     _draw_words(axes, sheet, above, [*_facts(record, speed, gain)], under)
     if marks is not None:
-        _draw_legend(axes, sheet)
+        _draw_legend(axes, sheet, signed=bool((marks < 0).any()))
     return figure
 
 
@@ -104,8 +107,13 @@ def figure_png(figure: Figure, *, dpi: float = 150) -> bytes:
 
     drawn, packed = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=dpi)
-    # A palette of 256 colours is enough for paper, ink and highlighter, and makes the file five times smaller.
-    Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(packed, "png", optimize=True, dpi=(dpi, dpi))
+    # A palette of 256 colours is enough for paper, ink and one highlighter, and makes the file five times smaller. With two
+    # highlighters it can spoil the rarer colour, and what a colour means is the point: then all colours are kept.
+    full = Image.open(drawn).convert("RGB")
+    few = full.quantize(256, dither=Image.Dither.NONE)
+    off = np.abs(np.asarray(full, dtype=np.int16) - np.asarray(few.convert("RGB"), dtype=np.int16)).max(axis=-1)
+    chosen = few if np.quantile(off, 0.9999) <= _COLOUR_ERROR else full
+    chosen.save(packed, "png", optimize=True, dpi=(dpi, dpi))
     return packed.getvalue()
 
 
@@ -126,8 +134,8 @@ def _check_relevance(relevance: npt.ArrayLike, record: Record) -> Floats:
             f"relevance must be (leads, samples) = {record.signal.shape} or (samples,) = {record.signal.shape[1:]}, "
             f"got {array.shape}"
         )
-    if not ((array >= 0) & (array <= 1)).all():
-        raise DataError(f"relevance must lie in [0, 1], got values from {array.min():g} to {array.max():g}")
+    if not ((array >= -1) & (array <= 1)).all():
+        raise DataError(f"relevance must lie in [-1, 1], got values from {array.min():g} to {array.max():g}")
     return np.broadcast_to(array, record.signal.shape)
 
 
@@ -209,14 +217,18 @@ def _draw_words(axes: Axes, sheet: Arrangement, title: list[str], facts: list[st
         axes.text(0, -4.8 - number * _CAPTION_LINE, line, **_SMALL)
 
 
-def _draw_legend(axes: Axes, sheet: Arrangement) -> None:
+def _draw_legend(axes: Axes, sheet: Arrangement, *, signed: bool) -> None:
     right, length = sheet.width, 24
-    axes.imshow(_colours(np.linspace(0, 1, 64)), extent=(right - length, right, -5.2, -2.4), aspect="auto", zorder=1)
-    axes.text(right - length - 1.5, -4.5, "relevance  0 – 1", **_SMALL | {"color": _GREY, "ha": "right"})
+    marks = np.linspace(-1 if signed else 0, 1, 64)
+    axes.imshow(_colours(marks), extent=(right - length, right, -5.2, -2.4), aspect="auto", zorder=1)
+    words = "relevance  against −1 – 1 for" if signed else "relevance  0 – 1"
+    axes.text(right - length - 1.5, -4.5, words, **_SMALL | {"color": _GREY, "ha": "right"})
 
 
 def _colours(marks: Floats) -> Floats:
-    """``(samples,)`` in [0, 1] → ``(1, samples, RGBA)``."""
-    low, high = (np.array(colour) for colour in _HIGHLIGHT)
-    shade = marks[np.newaxis, :, np.newaxis]
-    return np.concatenate([low + shade * (high - low), _HIGHLIGHT_ALPHA * shade], axis=-1)
+    """``(samples,)`` in [-1, 1] → ``(1, samples, RGBA)``."""
+    signed = marks[np.newaxis, :, np.newaxis]
+    shade = np.abs(signed)
+    (low, high), (low_against, high_against) = (tuple(map(np.array, pair)) for pair in (_HIGHLIGHT, _AGAINST))
+    colour = np.where(signed >= 0, low + shade * (high - low), low_against + shade * (high_against - low_against))
+    return np.concatenate([colour, _HIGHLIGHT_ALPHA * shade], axis=-1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -13,8 +13,10 @@ from ecg_core.data.batch import Batch
 from ecg_core.data.files import checked_output
 from ecg_core.data.record import Record
 from ecg_core.errors import ConfigError
-from ecg_core.explanation.grad_cam import grad_cam, normalise_relevance, upsample_relevance
+from ecg_core.explanation.grad_cam import normalise_relevance
+from ecg_core.explanation.methods import METHODS, method_named
 from ecg_core.explanation.paper import draw_ecg, save_png
+from ecg_core.explanation.target import evaluating
 from ecg_core.run.predict import find_record, load_task, windows_of
 
 if TYPE_CHECKING:
@@ -26,22 +28,38 @@ __all__ = ["Explanation", "explain", "explain_window"]
 class Explanation(NamedTuple):
     """What was asked, what the model says, and where it looked.
 
-    ``relevance`` is ``(leads, samples)`` in [0, 1] over ``record``, the window as the model saw it.
+    ``relevance`` is ``(leads, samples)`` in [0, 1], or in [-1, 1] for methods that find evidence against the target too, over
+    ``record``, the window as the model saw it; the largest is 1 in size. ``method`` is a key of ``METHODS``.
     """
 
     record: Record
     target: str
     probability: float
     relevance: np.ndarray
+    method: str = "grad_cam"
+
+    @property
+    def lead_shares(self) -> dict[str, float]:
+        """Share of all relevance, whichever its sign, that lies on each lead; all 0 where there is none."""
+        of_leads = np.abs(self.relevance).sum(axis=1)
+        total = float(of_leads.sum())
+        return {lead: float(value) / total if total else 0.0 for lead, value in zip(self.record.leads, of_leads, strict=True)}
 
     def draw(self) -> Figure:
         """The window on ECG paper with its relevance."""
         labels = ", ".join(dict.fromkeys(label for values in self.record.labels.values() for label in values))
+        method = method_named(self.method)
+        caption = method.says.format(target=self.target)
+        if method.smooth:
+            caption += f" Averaged over {1000 * method.smooth:g} ms; the strongest 0.5% look alike."
+        shares = sorted(self.lead_shares.items(), key=lambda item: -item[1])
+        if shares[0][1] > shares[-1][1] + 1e-6:  # otherwise leads were not told apart
+            caption += f" Most of it in {', '.join(f'{lead} ({share:.0%})' for lead, share in shares[:3])}."
         return draw_ecg(
             self.record,
-            relevance=self.relevance,
-            title=f"{self.record.record_id}: {self.target} {self.probability:.0%}",
-            caption=f"Marked: where Grad-CAM finds support for {self.target}." + (f" Labels: {labels}." if labels else ""),
+            relevance=_smoothed(self.relevance, round(method.smooth * self.record.fs)),
+            title=f"{self.record.record_id}: {self.target}, probability {self.probability:.0%}",
+            caption=caption + (f" Labels: {labels}." if labels else ""),
         )
 
 
@@ -51,56 +69,67 @@ def explain(
     out: str | Path | None = None,
     *,
     target: str | None = None,
-    method: Literal["grad_cam"] = "grad_cam",
+    method: str = "grad_cam",
     reader: str = "auto",
     force: bool = False,
 ) -> Explanation:
-    """Grad-CAM of one class over the first window of a recording.
+    """Where in the first window of a recording a model looked for one class.
 
     Args:
         run: Fine-tuning run (or model card).
         record: A recording, or its path without suffix.
         out: PNG to write.
         target: Class to explain; ``None`` takes the most probable one.
-        method: Only Grad-CAM so far.
+        method: A key of ``ecg_core.explanation.methods.METHODS``, such as ``"integrated_gradients"``.
         reader: Name of a registered reader, or ``"auto"``.
         force: Replace an existing file.
 
     Raises:
-        ConfigError: The model has no such class.
+        ConfigError: The model has no such class, or there is no such method, or it does not suit the model.
         DataError: The recording cannot be used.
     """
-    if method != "grad_cam":
-        raise ConfigError(f"method must be grad_cam, got {method!r}")
+    method_named(method)
     if out is not None:
         checked_output(Path(out), force=force)
     task, signal = load_task(run)
     if target is not None and target not in task.classes:
         raise ConfigError(f"{run} does not know the class {target!r}; it knows {', '.join(task.classes)}")
     found = record if isinstance(record, Record) else find_record(Path(record), reader)
-    explanation = explain_window(task, windows_of(found, signal)[0], target)
+    explanation = explain_window(task, windows_of(found, signal)[0], target, method=method)
     if out is not None:
         save_png(explanation.draw(), out)
     return explanation
 
 
-def explain_window(task: Task, window: Record, target: str | None = None) -> Explanation:
-    """Grad-CAM of one class over one prepared window.
+def explain_window(task: Task, window: Record, target: str | None = None, *, method: str = "grad_cam") -> Explanation:
+    """Where in one prepared window a model looked for one class.
 
-    A backbone that keeps leads apart is explained lead by lead; one that mixes them in its first layer can only say when,
-    so all leads get the same relevance.
+    By Grad-CAM and its kin a backbone that keeps leads apart is explained lead by lead; one that mixes them in its first layer
+    can only say when, so all leads get the same relevance. The other methods tell leads apart in every model.
+
+    Raises:
+        ConfigError: There is no such method, or it does not suit the model.
     """
-    task.eval()
+    chosen = method_named(method)
+    name = next(known for known, one in METHODS.items() if one is chosen)
     x = torch.from_numpy(np.ascontiguousarray(window.signal))[None]
-    with torch.no_grad():
-        features = task.backbone.forward_lead_features(x)
-        logits = task.scores(features.mean(dim=1))[0]
+    with torch.no_grad(), evaluating(task):
+        logits = task(x)[0]
+        probabilities = task.predict(Batch(x, fs=window.fs, leads=window.leads))[0]
     number = int(logits.argmax()) if target is None else task.classes.index(target)
-    cam = grad_cam(lambda f: task.scores(f.mean(dim=1)), features, number)
-    stage = task.backbone.stages[-1]
-    upsampled = upsample_relevance(cam, window.n_samples, stride=stage.stride, centre=stage.centre)
-    relevance = normalise_relevance(upsampled)[0].numpy()
-    relevance = np.broadcast_to(relevance, window.signal.shape)
-    with torch.no_grad():
-        probability = float(task.predict(Batch(x, fs=window.fs, leads=window.leads))[0, number])
-    return Explanation(window, task.classes[number], probability, relevance)
+    try:
+        found = chosen.relevance(task, x, number, window.fs)
+    except ValueError as error:
+        raise ConfigError(f"method {name} does not suit this model: {error}") from error
+    relevance = normalise_relevance(found.detach(), signed=chosen.signed)[0].numpy()
+    return Explanation(window, task.classes[number], float(probabilities[number]), relevance, name)
+
+
+def _smoothed(relevance: np.ndarray, width: int) -> np.ndarray:
+    """A moving average over ``width`` samples, scaled so that a few spikes do not leave the rest pale."""
+    if width < 2:
+        return relevance
+    kernel = np.full(width, 1 / width)
+    smooth = np.stack([np.convolve(row, kernel, mode="same") for row in relevance])
+    largest = np.quantile(np.abs(smooth), 0.995)
+    return np.clip(smooth / largest, -1, 1) if largest else smooth
