@@ -1,6 +1,6 @@
 """The CRF against the sum and the maximum over every sequence of labels, one by one."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 import torch
@@ -35,7 +35,7 @@ def every_sequence(crf, emissions, length):
     for labels in product(range(CLASSES), repeat=length):
         score = crf.start[labels[0]] + crf.end[labels[-1]]
         score = score + sum(emissions[label, step] for step, label in enumerate(labels))
-        score = score + sum(crf.transitions[a, b] for a, b in zip(labels[:-1], labels[1:], strict=True))
+        score = score + sum(crf.transitions[a, b] for a, b in pairwise(labels))
         yield labels, score
 
 
