@@ -8,6 +8,21 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from ecg_backbones.darknet import Darknet, Darknet19, cspdarknet53, darknet19, darknet53
+    from ecg_backbones.efficientnet import (
+        EfficientNet,
+        efficientnet_b0,
+        efficientnet_b1,
+        efficientnet_b2,
+        efficientnet_b3,
+        efficientnet_b4,
+        efficientnet_b5,
+        efficientnet_b6,
+        efficientnet_b7,
+        efficientnetv2_l,
+        efficientnetv2_m,
+        efficientnetv2_s,
+    )
     from ecg_backbones.heads.attentive import AttentiveHead
     from ecg_backbones.heads.crf import CRFHead
     from ecg_backbones.heads.fcn import FCNHead
@@ -23,7 +38,7 @@ if TYPE_CHECKING:
     from ecg_backbones.losses.focal import FocalLoss
     from ecg_backbones.losses.weighted_sum import WeightedSumLoss
     from ecg_backbones.models.crnn import CRNN
-    from ecg_backbones.models.detector import Detector
+    from ecg_backbones.models.detector import Detector, yolo1d
     from ecg_backbones.models.fcn import FCN
     from ecg_backbones.models.fcn_wang import FCNWang, fcn_wang
     from ecg_backbones.models.named_crnn import rr_af_crf, rr_af_vanilla, rr_lstm, seq_lab
@@ -84,10 +99,26 @@ if TYPE_CHECKING:
         tresnet_s,
         tresnet_xl,
     )
+    from ecg_backbones.runge_kutta import RungeKuttaResNet, midpoint_resnet, rk4_resnet, rk8_resnet
     from ecg_backbones.vit import ViT, vit_small, vit_tiny
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
+    "darknet": ("Darknet", "Darknet19", "cspdarknet53", "darknet19", "darknet53"),
+    "efficientnet": (
+        "EfficientNet",
+        "efficientnet_b0",
+        "efficientnet_b1",
+        "efficientnet_b2",
+        "efficientnet_b3",
+        "efficientnet_b4",
+        "efficientnet_b5",
+        "efficientnet_b6",
+        "efficientnet_b7",
+        "efficientnetv2_l",
+        "efficientnetv2_m",
+        "efficientnetv2_s",
+    ),
     "heads.attentive": ("AttentiveHead",),
     "heads.crf": ("CRFHead",),
     "heads.fcn": ("FCNHead",),
@@ -103,7 +134,7 @@ _WHERE = {
     "losses.focal": ("FocalLoss",),
     "losses.weighted_sum": ("WeightedSumLoss",),
     "models.crnn": ("CRNN",),
-    "models.detector": ("Detector",),
+    "models.detector": ("Detector", "yolo1d"),
     "models.fcn": ("FCN",),
     "models.fcn_wang": ("FCNWang", "fcn_wang"),
     "models.named_crnn": ("rr_af_crf", "rr_af_vanilla", "rr_lstm", "seq_lab"),
@@ -164,6 +195,7 @@ _WHERE = {
         "tresnet_s",
         "tresnet_xl",
     ),
+    "runge_kutta": ("RungeKuttaResNet", "midpoint_resnet", "rk4_resnet", "rk8_resnet"),
     "vit": ("ViT", "vit_small", "vit_tiny"),
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
@@ -176,8 +208,11 @@ __all__ = [
     "CRFHead",
     "CRNN",
     "ClassWeightedBCELoss",
+    "Darknet",
+    "Darknet19",
     "Detector",
     "DiceLoss",
+    "EfficientNet",
     "FCN",
     "FCNHead",
     "FCNWang",
@@ -189,6 +224,7 @@ __all__ = [
     "PerStepHead",
     "ResNet",
     "ResNetAntonior92",
+    "RungeKuttaResNet",
     "SubtractUNet",
     "UNetDecoder",
     "UNetEncoder",
@@ -196,7 +232,22 @@ __all__ = [
     "WeightedBCELoss",
     "WeightedSumLoss",
     "class_weights",
+    "cspdarknet53",
+    "darknet19",
+    "darknet53",
+    "efficientnet_b0",
+    "efficientnet_b1",
+    "efficientnet_b2",
+    "efficientnet_b3",
+    "efficientnet_b4",
+    "efficientnet_b5",
+    "efficientnet_b6",
+    "efficientnet_b7",
+    "efficientnetv2_l",
+    "efficientnetv2_m",
+    "efficientnetv2_s",
     "fcn_wang",
+    "midpoint_resnet",
     "net1d_ecgfounder",
     "resnet101",
     "resnet152",
@@ -230,6 +281,8 @@ __all__ = [
     "resnext50_32x4d",
     "resnext_vanilla_101_32x8d",
     "resnext_vanilla_50_32x4d",
+    "rk4_resnet",
+    "rk8_resnet",
     "rr_af_crf",
     "rr_af_vanilla",
     "rr_lstm",
@@ -254,6 +307,7 @@ __all__ = [
     "xresnet1d18",
     "xresnet1d34",
     "xresnet1d50",
+    "yolo1d",
 ]
 
 

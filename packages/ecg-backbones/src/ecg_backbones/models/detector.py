@@ -17,7 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ecg_backbones.darknet import darknet53
 from ecg_backbones.models.intervals import label_intervals, overlap, suppress
+from ecg_core.config.configurable import Variant
 from ecg_core.contracts.backbone import Backbone
 from ecg_core.contracts.compose import Compose
 from ecg_core.contracts.head import Head
@@ -25,7 +27,7 @@ from ecg_core.contracts.task import Task
 from ecg_core.data.batch import Batch
 from ecg_core.errors import ConfigError
 
-__all__ = ["Detection", "Detector"]
+__all__ = ["Detection", "Detector", "yolo1d"]
 
 
 class Detection(NamedTuple):
@@ -246,3 +248,10 @@ class _Overlaps(nn.Module):
         match = overlap(proposed, interval[:, None])
         away = (proposed.mean(dim=-1) - interval[:, None].mean(dim=-1)).abs()
         return match, (match - 1e-4 * away).argmax(dim=1)
+
+
+yolo1d = Variant(
+    Detector,
+    {"backbone": darknet53},
+    {"arguments": {"backbone": Detector.conformance_params()["arguments"]["backbone"], "classes": ["none", "P", "QRS"]}},
+)
