@@ -47,6 +47,10 @@ def test_a_sick_component_and_a_damaged_package_are_problems(index) -> None:
         ("matplotlib", "matplotlib is not installed, needed for pictures: pip install 'ecg-core[plots]'"),
         ("torch", "torch is not installed, needed for training: pip install 'ecg-core[torch]'"),
         ("pyarrow", "pyarrow is not installed, needed for Parquet tables: pip install 'pyarrow'"),
+        (
+            "pytorch_optimizer",
+            "pytorch_optimizer is not installed, needed for the optimizers LAMB and LARS: pip install 'ecg-core[optimizers]'",
+        ),
     ],
 )
 def test_an_optional_package_that_is_absent_is_a_note_with_its_purpose(

@@ -33,6 +33,7 @@ def doctor() -> list[Diagnostic]:
         ("torch", "training", "ecg-core[torch]"),
         ("matplotlib", "pictures", "ecg-core[plots]"),
         ("pyarrow", "Parquet tables", "pyarrow"),
+        ("pytorch_optimizer", "the optimizers LAMB and LARS", "ecg-core[optimizers]"),
     ):
         version = version_of(package) if importlib.util.find_spec(package) else None
         found.append(
