@@ -79,7 +79,8 @@ class ResNet(Backbone):
         - features: ``(batch, channels, ceil(samples / stride))``, where the default ``stride`` is ``2 ** (len(widths) + 1)``
 
     Raises:
-        ValueError: What is given for each stage differs in length, or a kernel is even.
+        ValueError: What is given for each stage differs in length, a kernel is even, or attention would mix leads that are to
+            be kept apart.
     """
 
     papers: ClassVar[tuple[str, ...]] = (
@@ -118,6 +119,8 @@ class ResNet(Backbone):
         super().__init__()
         if len(widths) != len(depths) or not widths:
             raise ValueError(f"each stage needs a width and a depth, got widths={tuple(widths)}, depths={tuple(depths)}")
+        if lead_wise and attention is not None:
+            raise ValueError(f"attention {attention!r} mixes the leads that lead_wise keeps apart; leave one of them out")
         number = len(widths)
         strides = (1, *[2] * (number - 1)) if strides is None else strides
         kernels = [_each("kernel_size", k, d) for k, d in zip(_each("kernel_size", kernel_size, number), depths, strict=True)]
