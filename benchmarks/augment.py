@@ -1,7 +1,7 @@
 """Augmentation of a (64, 12, 5000) float32 batch, one thread: each transform and a chain of eight as multiples of one copy.
 
 Everything is interleaved in one process; times are medians, and beside them stand the shortest, which other work on the machine
-changes less. ``torch.randn`` stands beside normal noise, and a bare FFT pair bounds the transforms of the spectrum. Four augmenters of
+changes less. ``torch.randn`` stands beside normal noise, and a bare FFT pair bounds what works on spectra. Four augmenters of
 torch_ecg are loaded from their files, because importing the package needs all of its dependencies; where it is not installed
 they are left out.
 """
