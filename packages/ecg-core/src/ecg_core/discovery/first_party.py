@@ -53,7 +53,7 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "ecg-ssl": {
-        "ssl": ("simclr", "st_mem"),
+        "ssl": ("barlow_twins", "byol", "moco_v1", "moco_v2", "moco_v3", "simclr", "st_mem", "vicreg"),
     },
 }  # fmt: skip
 
