@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ecg_backbones.darknet import Darknet, Darknet19, cspdarknet53, darknet19, darknet53
+    from ecg_backbones.densenet import DenseNet, densenet121, densenet_leadwise, densenet_vanilla
     from ecg_backbones.efficientnet import (
         EfficientNet,
         efficientnet_b0,
@@ -100,11 +101,13 @@ if TYPE_CHECKING:
         tresnet_xl,
     )
     from ecg_backbones.runge_kutta import RungeKuttaResNet, midpoint_resnet, rk4_resnet, rk8_resnet
+    from ecg_backbones.vgg import VGG, vgg16, vgg16_bn, vgg16_leadwise
     from ecg_backbones.vit import ViT, vit_small, vit_tiny
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
     "darknet": ("Darknet", "Darknet19", "cspdarknet53", "darknet19", "darknet53"),
+    "densenet": ("DenseNet", "densenet121", "densenet_leadwise", "densenet_vanilla"),
     "efficientnet": (
         "EfficientNet",
         "efficientnet_b0",
@@ -196,6 +199,7 @@ _WHERE = {
         "tresnet_xl",
     ),
     "runge_kutta": ("RungeKuttaResNet", "midpoint_resnet", "rk4_resnet", "rk8_resnet"),
+    "vgg": ("VGG", "vgg16", "vgg16_bn", "vgg16_leadwise"),
     "vit": ("ViT", "vit_small", "vit_tiny"),
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
@@ -210,6 +214,7 @@ __all__ = [
     "ClassWeightedBCELoss",
     "Darknet",
     "Darknet19",
+    "DenseNet",
     "Detector",
     "DiceLoss",
     "EfficientNet",
@@ -228,6 +233,7 @@ __all__ = [
     "SubtractUNet",
     "UNetDecoder",
     "UNetEncoder",
+    "VGG",
     "ViT",
     "WeightedBCELoss",
     "WeightedSumLoss",
@@ -235,6 +241,9 @@ __all__ = [
     "cspdarknet53",
     "darknet19",
     "darknet53",
+    "densenet121",
+    "densenet_leadwise",
+    "densenet_vanilla",
     "efficientnet_b0",
     "efficientnet_b1",
     "efficientnet_b2",
@@ -299,6 +308,9 @@ __all__ = [
     "tresnet_s",
     "tresnet_xl",
     "unet",
+    "vgg16",
+    "vgg16_bn",
+    "vgg16_leadwise",
     "vit_small",
     "vit_tiny",
     "wide_resnet101_2",

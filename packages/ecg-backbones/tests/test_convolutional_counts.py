@@ -1,0 +1,82 @@
+"""Parameters of the convolutional families: the published ones in two dimensions, and torch_ecg's once its reasons are added."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from ecg_core.discovery.index import get_index
+from ecg_core.discovery.registries import BACKBONES
+
+PAGE = Path(__file__).parents[3] / "docs" / "backbones.md"
+ROW = re.compile(r"^\| `(\w+)` \| ([\d,]+) \| ([\d,]+|–) \| (.+) \|$", flags=re.MULTILINE)
+FAMILIES = ("vgg", "densenet")
+MODULES = tuple(f"ecg_backbones.{family}:" for family in FAMILIES)
+
+
+def built(name, **arguments):
+    with torch.device("meta"):
+        return BACKBONES.build(name, **{"in_leads": 12, **arguments})
+
+
+def count(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+def counted_in_two_dimensions(module):
+    """Parameters if every kernel of k steps were one of k x k pixels."""
+    extra = sum(m.weight.numel() * (m.kernel_size[0] - 1) for m in module.modules() if isinstance(m, nn.Conv1d))
+    return count(module) + extra
+
+
+# With pictures of three colours and the kernels of the papers. Published counts with 1000 classes, less the classifier's
+# weights and biases.
+@pytest.mark.parametrize(
+    ("name", "words", "published"),
+    [
+        # 138,365,992 of the network with normalisations, 123,642,856 in its three linear layers, 4,224 biases in front of
+        # normalisations.
+        ("vgg16_bn", {"kernel_size": 3}, 138_365_992 - 123_642_856 - 4_224),
+        ("densenet121", {"kernel_size": 3, "stem_kernel_size": 7}, 7_978_856 - 1025 * 1000),
+    ],
+)
+def test_the_same_network_for_pictures_has_the_published_count(name, words, published):
+    assert counted_in_two_dimensions(built(name, in_leads=3, **words)) == published
+
+
+def biases(module, *, depthwise=True):
+    """Biases that torch_ecg's convolutions have in front of a normalisation, where they have no effect."""
+    convs = [m for m in module.modules() if isinstance(m, nn.Conv1d) and m.bias is None]
+    return sum(m.out_channels for m in convs if depthwise or m.groups == 1)
+
+
+# What torch_ecg counts beside what is built here.
+REASONS = {
+    "vgg16": biases,
+    "vgg16_leadwise": biases,
+    "densenet_vanilla": lambda model: 0,
+    "densenet_leadwise": lambda model: 0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_the_count_is_that_of_torch_ecg_once_its_reasons_are_added(name, golden):
+    stored = json.loads((golden / "torch_ecg" / "backbones.json").read_text())[name]
+    model = built(name)
+    assert count(model) + REASONS[name](model) == stored["n_params"]
+    assert model.compute_features_output_shape(5000, 1) == tuple(stored["output_shape"])
+
+
+def test_the_table_in_the_documentation_is_what_is_built(golden):
+    stored = json.loads((golden / "torch_ecg" / "backbones.json").read_text())
+    by_key = {name.lower(): entry["n_params"] for name, entry in stored.items()}
+    rows = ROW.findall(PAGE.read_text(encoding="utf-8").split("## Other convolutional families")[1].split("\n## ")[0])
+    assert {name for name, *_ in rows} == {c.name for c in get_index().components("backbones") if c.target.startswith(MODULES)}
+    for name, here, there, reason in rows:
+        assert f"{count(built(name)):,}" == here, name
+        theirs = by_key.get(name.lower())
+        assert there == ("–" if theirs is None else f"{theirs:,}"), name
+        assert (here == there) == (reason == "equal"), name

@@ -1,0 +1,176 @@
+"""VGG, DenseNet, MobileNet, MultiScopic, RegNet, Xception: shapes at every length, receptive fields, leads kept apart, papers."""
+
+import pytest
+import torch
+from torch import nn
+
+from ecg_core.discovery.index import get_index
+from ecg_core.discovery.registries import BACKBONES
+
+torch.set_num_threads(1)
+
+FAMILIES = ("vgg", "densenet")
+NAMES = sorted(
+    c.name for c in get_index().components("backbones") if c.target.startswith(tuple(f"ecg_backbones.{f}:" for f in FAMILIES))
+)
+LEADWISE = {name: 5 for name in NAMES if name.endswith("leadwise")}
+LENGTHS = (1000, 1001, 2499, 3333, 4999, 5000, 5001)
+
+
+def on_meta(name, **arguments):
+    with torch.device("meta"):
+        return BACKBONES.build(name, **{"in_leads": 12, **arguments}).eval()
+
+
+def unsettled(model):
+    """Normalisations as after training, so that each has an effect."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            nn.init.uniform_(module.running_mean, -0.1, 0.1), nn.init.uniform_(module.running_var, 0.5, 2)
+    return model.eval()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shapes_are_known_exactly_at_every_length_and_full_size(name):
+    model = on_meta(name)
+    for samples in (model.min_samples, *LENGTHS):
+        maps = model.forward_intermediates(torch.empty(2, 12, samples, device="meta"))
+        stated = [(2, stage.channels, model.steps(samples, number)) for number, stage in enumerate(model.stages)]
+        assert [tuple(m.shape) for m in maps] == stated
+        assert model.compute_features_output_shape(samples, 2) == stated[-1]
+    assert model.min_samples == 1 or model.steps(model.min_samples - 1) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_every_network_of_full_size_runs(name):
+    torch.manual_seed(0)
+    model = BACKBONES.build(name).eval()
+    with torch.no_grad():
+        features = model(torch.randn(1, 12, 1000))
+    assert features.isfinite().all()
+    assert tuple(features.shape) == model.compute_features_output_shape(1000, 1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_network_names_its_papers_and_works_without_arguments(name):
+    model = on_meta(name, in_leads=None)
+    assert model.papers
+    assert all(paper.startswith(("arXiv:", "doi:")) for paper in model.papers)
+    assert model.in_leads == (12 if name in LEADWISE else None)
+
+
+# Convolutions and poolings only, so that a step sees a part of the window; narrow, and of the depth of the named network.
+LOCAL = {
+    "vgg16": {"widths": (2, 2, 2, 2, 2)},
+    "vgg16_bn": {"widths": (2, 2, 2, 2, 2)},
+    "densenet": {"depths": (2, 3), "growth": 2, "stem_width": 4},
+    "densenet_vanilla": {"growth": 1, "stem_width": 4},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOCAL)
+def test_a_step_sees_exactly_its_receptive_field(name):
+    model = BACKBONES.build(name, in_leads=1, **LOCAL[name]).double().eval()
+    nn.Module.requires_grad_(model, False)
+    for module in model.modules():
+        if isinstance(module, nn.Conv1d):  # positive, so that nothing cancels; of about one in sum, so that nothing vanishes
+            module.weight.abs_().add_(0.1).div_(module.weight.sum(dim=(1, 2), keepdim=True))
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm1d):
+            nn.init.ones_(module.weight)
+        elif isinstance(module, nn.ReLU6):
+            module.max_val = 1e9
+    for number, stage in enumerate(model.stages):
+        samples = max(3 * stage.receptive_field, 2 * model.min_samples)
+        step = samples // 2 // stage.stride
+        ramp = torch.linspace(1, 2, samples, dtype=torch.float64)
+        seen = []
+        for x in (ramp, ramp.flip(0)):  # a maximum hands its gradient to the end of its group, to either end once
+            x = x.clone().requires_grad_(True)
+            features = model.forward_intermediates(x[None, None])[number]
+            (gradient,) = torch.autograd.grad(features[0, :, step].sum(), x)
+            seen += gradient.nonzero().flatten().tolist()
+        middle, half = step * stage.stride + stage.centre, (stage.receptive_field - 1) / 2
+        assert (min(seen), max(seen)) == (middle - half, middle + half)
+
+
+# ---------------------------------------------------------------------------------------------- leads kept apart
+
+NARROW = {
+    "vgg16_leadwise": {"widths": (2, 3, 4), "depths": (1, 1, 2)},
+    "densenet_leadwise": {"depths": (1, 2, 1)},
+}
+
+
+@pytest.mark.parametrize("name", LEADWISE)
+@pytest.mark.parametrize("leads", [None, 3])
+def test_changing_one_lead_changes_only_the_channels_of_that_lead(name, leads):
+    torch.manual_seed(0)
+    model = unsettled(BACKBONES.build(name, in_leads=leads, **NARROW[name]))
+    leads = 12 if leads is None else leads
+    x = torch.randn(1, leads, 500)
+    for lead in (0, leads - 2):
+        other = x.clone()
+        other[:, lead] += 3 * torch.randn(500)
+        with torch.no_grad():
+            for before, after in zip(model.forward_intermediates(x), model.forward_intermediates(other), strict=True):
+                changed = (before != after).any(dim=2)[0].unflatten(0, (leads, -1))
+                assert changed.any(dim=1).nonzero().flatten().tolist() == [lead]
+
+
+@pytest.mark.parametrize("name", LEADWISE)
+def test_the_features_of_each_lead_are_its_own_channels(name):
+    model = unsettled(BACKBONES.build(name, in_leads=3, **NARROW[name]))
+    x = torch.randn(2, 3, 300)
+    rows, features = model.forward_lead_features(x), model(x)
+    own = features.shape[1] // 3
+    assert rows.shape == (2, 3, *features.shape[1:])
+    torch.testing.assert_close(rows.mean(1), features)
+    assert torch.equal(rows[:, 1, own : 2 * own], 3 * features[:, own : 2 * own])
+    assert not rows[:, 1, :own].any()
+
+
+@pytest.mark.parametrize("name", LEADWISE)
+def test_a_lead_wise_network_knows_twelve_leads_unless_told_otherwise(name):
+    assert (on_meta(name, in_leads=None).in_leads, on_meta(name, in_leads=8).in_leads) == (12, 8)
+    assert 3 * on_meta(name, in_leads=8).out_channels == 2 * on_meta(name, in_leads=None).out_channels
+    with pytest.raises(ValueError, match="built for 12 leads, got 8"):
+        BACKBONES.build(name, **NARROW[name])(torch.randn(1, 8, 100))
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in LEADWISE])
+def test_a_network_that_mixes_leads_has_one_row(name):
+    model = on_meta(name)
+    assert model.forward_lead_features(torch.empty(1, 12, 1000, device="meta")).shape[1] == 1
+
+
+# ---------------------------------------------------------------------------------------------- options have an effect
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_kernels_are_scaled_in_samples_and_pointwise_ones_are_not(name):
+    whole, scaled = on_meta(name), on_meta(name, kernel_scale=2.0)
+    lengths = [
+        (a.kernel_size[0], b.kernel_size[0])
+        for a, b in zip(whole.modules(), scaled.modules(), strict=True)
+        if isinstance(a, nn.Conv1d)
+    ]
+    assert all(b == 1 if a == 1 else abs(b - 2 * a) == 1 for a, b in lengths)
+    assert any(a > 1 for a, _ in lengths)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "message"),
+    [
+        ("vgg16", {"depths": (1,)}, r"each stage needs a width and a depth, got widths=\(48, .*, depths=\(1,\)"),
+        ("vgg16", {"kernel_size": 4}, "a positive odd kernel length, got 4"),
+        ("densenet", {"depths": ()}, r"at least one block, .*got depths=\(\)"),
+        ("densenet", {"compression": 1.5}, r"a share of \(0, 1\] of the channels, .*compression=1.5"),
+        ("densenet", {"stem_pool": "mean"}, "the 'max' or the 'avg', got 'mean'"),
+    ],
+)
+def test_wrong_arguments_are_named(name, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        on_meta(name, **wrong)
