@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import nn
 
+from ecg_backbones.layers.conv_norm_activation import ConvNormActivation
 from ecg_core.discovery.index import get_index
 from ecg_core.discovery.registries import BACKBONES
 
 PAGE = Path(__file__).parents[3] / "docs" / "backbones.md"
 ROW = re.compile(r"^\| `(\w+)` \| ([\d,]+) \| ([\d,]+|–) \| (.+) \|$", flags=re.MULTILINE)
-FAMILIES = ("vgg", "densenet")
+FAMILIES = ("vgg", "densenet", "mobilenet_v1", "mobilenet_v2", "mobilenet_v3")
 MODULES = tuple(f"ecg_backbones.{family}:" for family in FAMILIES)
 
 
@@ -41,16 +42,27 @@ def counted_in_two_dimensions(module):
         # normalisations.
         ("vgg16_bn", {"kernel_size": 3}, 138_365_992 - 123_642_856 - 4_224),
         ("densenet121", {"kernel_size": 3, "stem_kernel_size": 7}, 7_978_856 - 1025 * 1000),
+        ("mobilenet_v1", {"kernel_scale": 0.2}, 4_231_976 - 1025 * 1000),
+        ("mobilenet_v2", {"kernel_scale": 0.2}, 3_504_872 - 1281 * 1000),
+        # The hidden layer of the classifier stands behind the pooling: it takes the channels to 1024 and to 1280.
+        ("mobilenet_v3", {"kernel_scale": 0.2}, 2_542_856 - 577 * 1024 - 1025 * 1000),
+        ("mobilenet_v3_large", {"kernel_scale": 0.2}, 5_483_032 - 961 * 1280 - 1281 * 1000),
     ],
 )
 def test_the_same_network_for_pictures_has_the_published_count(name, words, published):
     assert counted_in_two_dimensions(built(name, in_leads=3, **words)) == published
 
 
-def biases(module, *, depthwise=True):
-    """Biases that torch_ecg's convolutions have in front of a normalisation, where they have no effect."""
-    convs = [m for m in module.modules() if isinstance(m, nn.Conv1d) and m.bias is None]
-    return sum(m.out_channels for m in convs if depthwise or m.groups == 1)
+def biases(module):
+    """Biases that torch_ecg's activated convolutions have in front of a normalisation, where they have no effect."""
+    layers = [m for m in module.modules() if isinstance(m, ConvNormActivation)]
+    return sum(m.conv.out_channels for m in layers if not isinstance(m.activation, nn.Identity))
+
+
+def long_exit(model):
+    """The pointwise convolution at the end has 19 taps there."""
+    conv = model.blocks[-1][-1].conv
+    return biases(model) + 18 * conv.in_channels * conv.out_channels
 
 
 # What torch_ecg counts beside what is built here.
@@ -59,6 +71,9 @@ REASONS = {
     "vgg16_leadwise": biases,
     "densenet_vanilla": lambda model: 0,
     "densenet_leadwise": lambda model: 0,
+    "mobilenet_v1_vanilla": biases,
+    "mobilenet_v2_vanilla": long_exit,
+    "mobilenet_v3_small": long_exit,
 }  # fmt: skip
 
 
@@ -80,3 +95,6 @@ def test_the_table_in_the_documentation_is_what_is_built(golden):
         theirs = by_key.get(name.lower())
         assert there == ("–" if theirs is None else f"{theirs:,}"), name
         assert (here == there) == (reason == "equal"), name
+        if theirs is not None:  # the numbers in brackets are all of the difference
+            differences = [int(number.replace(",", "")) for number in re.findall(r"\((-?[\d,]+)\)", reason)]
+            assert count(built(name)) + sum(differences) == theirs, name

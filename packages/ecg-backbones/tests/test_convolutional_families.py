@@ -2,14 +2,17 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
+from ecg_backbones.layers.inverted_residual import InvertedResidual
 from ecg_core.discovery.index import get_index
 from ecg_core.discovery.registries import BACKBONES
+from ecg_core.layers.transformer import DropPath
 
 torch.set_num_threads(1)
 
-FAMILIES = ("vgg", "densenet")
+FAMILIES = ("vgg", "densenet", "mobilenet_v1", "mobilenet_v2", "mobilenet_v3")
 NAMES = sorted(
     c.name for c in get_index().components("backbones") if c.target.startswith(tuple(f"ecg_backbones.{f}:" for f in FAMILIES))
 )
@@ -66,6 +69,9 @@ LOCAL = {
     "vgg16_bn": {"widths": (2, 2, 2, 2, 2)},
     "densenet": {"depths": (2, 3), "growth": 2, "stem_width": 4},
     "densenet_vanilla": {"growth": 1, "stem_width": 4},
+    "mobilenet_v1": {"stem_width": 2, "widths": (2, 2, 2), "strides": (1, 2, 1)},
+    "mobilenet_v2": {"rows": ((1, 2, 1, 1), (2, 2, 2, 2)), "stem_width": 2, "head_width": 2},
+    "mobilenet_v2_vanilla": {"rows": ((1, 2, 1, 1), (2, 2, 2, 2)), "stem_width": 2, "head_width": 2},
 }  # fmt: skip
 
 
@@ -149,6 +155,40 @@ def test_a_network_that_mixes_leads_has_one_row(name):
 # ---------------------------------------------------------------------------------------------- options have an effect
 
 
+@pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v2", "mobilenet_v2_vanilla", "mobilenet_v3", "mobilenet_v3_small"])
+def test_only_depthwise_convolutions_of_a_mobilenet_see_time(name):
+    convs = [m for m in on_meta(name).modules() if isinstance(m, nn.Conv1d)][1:]  # behind the stem
+    assert all((m.kernel_size[0] > 1) == (m.groups == m.in_channels == m.out_channels) for m in convs)
+
+
+def test_channels_that_are_weighed_see_the_whole_window_and_those_before_do_not():
+    stages = on_meta("mobilenet_v3_large").stages
+    assert [stage.receptive_field is None for stage in stages] == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "mobilenet_v3_large"])
+def test_blocks_of_a_mobilenet_are_left_out_ever_more_often_with_depth(name):
+    rates = [m.rate for m in on_meta(name, drop_path=0.2).modules() if isinstance(m, DropPath)]
+    assert rates == pytest.approx([0.2 * i / (len(rates) - 1) for i in range(len(rates))])
+    assert not any(m.rate for m in on_meta(name).modules() if isinstance(m, DropPath))
+
+
+def test_an_inverted_residual_is_its_formula():
+    torch.manual_seed(0)
+    block = unsettled(InvertedResidual(4, 12, 4, kernel_size=5, squeeze=3, activation="hardswish"))
+    x = torch.randn(2, 4, 30)
+
+    def normalised(part, y):
+        return F.batch_norm(y, part.norm.running_mean, part.norm.running_var, part.norm.weight, part.norm.bias)
+
+    y = F.hardswish(normalised(block.widen, torch.einsum("oi,bis->bos", block.widen.conv.weight[..., 0], x)))
+    y = F.hardswish(normalised(block.depthwise, F.conv1d(y, block.depthwise.conv.weight, padding=2, groups=12)))
+    squeezed = F.relu(block.weigh.squeeze(y.mean(-1)))
+    y = y * (F.relu6(block.weigh.excite(squeezed) + 3) / 6)[..., None]
+    y = normalised(block.narrow, torch.einsum("oi,bis->bos", block.narrow.conv.weight[..., 0], y))
+    torch.testing.assert_close(block(x), x + y)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_kernels_are_scaled_in_samples_and_pointwise_ones_are_not(name):
     whole, scaled = on_meta(name), on_meta(name, kernel_scale=2.0)
@@ -169,6 +209,10 @@ def test_kernels_are_scaled_in_samples_and_pointwise_ones_are_not(name):
         ("densenet", {"depths": ()}, r"at least one block, .*got depths=\(\)"),
         ("densenet", {"compression": 1.5}, r"a share of \(0, 1\] of the channels, .*compression=1.5"),
         ("densenet", {"stem_pool": "mean"}, "the 'max' or the 'avg', got 'mean'"),
+        ("mobilenet_v1", {"strides": (1,)}, r"needs a width, a stride and a kernel, got .*, strides=\(1,\), kernel_size=15"),
+        ("mobilenet_v2", {"rows": ()}, r"a MobileNetV2 needs at least one row, got rows=\(\)"),
+        ("mobilenet_v3", {"rows": ()}, r"a MobileNetV3 needs at least one row, got rows=\(\)"),
+        ("mobilenet_v3", {"ends_activation": "hard"}, "activation must be one of .*, got 'hard'"),
     ],
 )
 def test_wrong_arguments_are_named(name, wrong, message):

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from ecg_backbones.losses.dice import DiceLoss
     from ecg_backbones.losses.focal import FocalLoss
     from ecg_backbones.losses.weighted_sum import WeightedSumLoss
+    from ecg_backbones.mobilenet_v1 import MobileNetV1, mobilenet_v1_vanilla
+    from ecg_backbones.mobilenet_v2 import MobileNetV2, mobilenet_v2_vanilla
+    from ecg_backbones.mobilenet_v3 import MobileNetV3, mobilenet_v3_large, mobilenet_v3_small
     from ecg_backbones.models.crnn import CRNN
     from ecg_backbones.models.detector import Detector, yolo1d
     from ecg_backbones.models.fcn import FCN
@@ -136,6 +139,9 @@ _WHERE = {
     "losses.dice": ("DiceLoss",),
     "losses.focal": ("FocalLoss",),
     "losses.weighted_sum": ("WeightedSumLoss",),
+    "mobilenet_v1": ("MobileNetV1", "mobilenet_v1_vanilla"),
+    "mobilenet_v2": ("MobileNetV2", "mobilenet_v2_vanilla"),
+    "mobilenet_v3": ("MobileNetV3", "mobilenet_v3_large", "mobilenet_v3_small"),
     "models.crnn": ("CRNN",),
     "models.detector": ("Detector", "yolo1d"),
     "models.fcn": ("FCN",),
@@ -225,6 +231,9 @@ __all__ = [
     "LinearHead",
     "MLPHead",
     "MaskedBCELoss",
+    "MobileNetV1",
+    "MobileNetV2",
+    "MobileNetV3",
     "Net1D",
     "PerStepHead",
     "ResNet",
@@ -257,6 +266,10 @@ __all__ = [
     "efficientnetv2_s",
     "fcn_wang",
     "midpoint_resnet",
+    "mobilenet_v1_vanilla",
+    "mobilenet_v2_vanilla",
+    "mobilenet_v3_large",
+    "mobilenet_v3_small",
     "net1d_ecgfounder",
     "resnet101",
     "resnet152",
