@@ -9,12 +9,13 @@ import torch
 from torch import nn
 
 from ecg_backbones.layers.conv_norm_activation import ConvNormActivation
+from ecg_backbones.layers.separable import SeparableConv1d
 from ecg_core.discovery.index import get_index
 from ecg_core.discovery.registries import BACKBONES
 
 PAGE = Path(__file__).parents[3] / "docs" / "backbones.md"
 ROW = re.compile(r"^\| `(\w+)` \| ([\d,]+) \| ([\d,]+|–) \| (.+) \|$", flags=re.MULTILINE)
-FAMILIES = ("vgg", "densenet", "mobilenet_v1", "mobilenet_v2", "mobilenet_v3")
+FAMILIES = ("vgg", "densenet", "mobilenet_v1", "mobilenet_v2", "mobilenet_v3", "multi_scopic", "regnet", "xception")
 MODULES = tuple(f"ecg_backbones.{family}:" for family in FAMILIES)
 
 
@@ -42,6 +43,8 @@ def counted_in_two_dimensions(module):
         # normalisations.
         ("vgg16_bn", {"kernel_size": 3}, 138_365_992 - 123_642_856 - 4_224),
         ("densenet121", {"kernel_size": 3, "stem_kernel_size": 7}, 7_978_856 - 1025 * 1000),
+        ("regnet", {"kernel_scale": 0.2}, 4_344_144 - 441 * 1000),  # RegNetY-400MF
+        ("xception", {"kernel_scale": 0.2}, 22_855_952 - 2049 * 1000),  # what is trained
         ("mobilenet_v1", {"kernel_scale": 0.2}, 4_231_976 - 1025 * 1000),
         ("mobilenet_v2", {"kernel_scale": 0.2}, 3_504_872 - 1281 * 1000),
         # The hidden layer of the classifier stands behind the pooling: it takes the channels to 1024 and to 1280.
@@ -65,12 +68,53 @@ def long_exit(model):
     return biases(model) + 18 * conv.in_channels * conv.out_channels
 
 
+def stem_biases(model):
+    """As :func:`biases`, in the stem."""
+    return sum(m.out_channels for m in model.stem.modules() if isinstance(m, nn.Conv1d))
+
+
+def separable_biases(model):
+    """As :func:`biases`, in the stem and in both halves of separable convolutions."""
+    halves = [half for m in model.modules() if isinstance(m, SeparableConv1d) for half in (m.depthwise, m.pointwise)]
+    return stem_biases(model) + sum(half.out_channels for half in halves)
+
+
+def narrow_necks(model):
+    """Five groups of 23 channels in the second stage there, where a float was cut off, instead of 24."""
+
+    def block(inputs, group):
+        neck = 5 * group
+        return inputs * neck + 11 * neck * group + neck * 120 + 4 * neck
+
+    return stem_biases(model) + sum(block(inputs, 23) - block(inputs, 24) for inputs in (48, *[120] * 5))
+
+
+def narrow_stage(model):
+    """1176 channels in the third stage there, seven groups; the nearest number of groups, and the paper's, is eight."""
+    theirs = built("regnet_23_168", widths=(336, 672, 1176, 2520), depths=(2, 7, 13, 1))
+    return stem_biases(model) + count(theirs) - count(model)
+
+
+def mixed_leads(model):
+    """Pointwise convolutions and the stem mix the leads there."""
+    mixing = [m for m in model.modules() if isinstance(m, nn.Conv1d) and m.groups == 12]
+    return separable_biases(model) + sum(11 * m.weight.numel() for m in mixing)
+
+
 # What torch_ecg counts beside what is built here.
 REASONS = {
     "vgg16": biases,
     "vgg16_leadwise": biases,
     "densenet_vanilla": lambda model: 0,
     "densenet_leadwise": lambda model: 0,
+    "multi_scopic": lambda model: 0,
+    "multi_scopic_leadwise": lambda model: 0,
+    "regnet_16_8": stem_biases,
+    "regnet_27_24": narrow_necks,
+    "regnet_23_168": narrow_stage,
+    "regnet_S": stem_biases,
+    "xception_vanilla": separable_biases,
+    "xception_leadwise": mixed_leads,
     "mobilenet_v1_vanilla": biases,
     "mobilenet_v2_vanilla": long_exit,
     "mobilenet_v3_small": long_exit,

@@ -6,13 +6,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from ecg_backbones.layers.inverted_residual import InvertedResidual
+from ecg_backbones.regnet import stage_sizes
 from ecg_core.discovery.index import get_index
 from ecg_core.discovery.registries import BACKBONES
 from ecg_core.layers.transformer import DropPath
 
 torch.set_num_threads(1)
 
-FAMILIES = ("vgg", "densenet", "mobilenet_v1", "mobilenet_v2", "mobilenet_v3")
+FAMILIES = ("vgg", "densenet", "mobilenet_v1", "mobilenet_v2", "mobilenet_v3", "multi_scopic", "regnet", "xception")
 NAMES = sorted(
     c.name for c in get_index().components("backbones") if c.target.startswith(tuple(f"ecg_backbones.{f}:" for f in FAMILIES))
 )
@@ -69,6 +70,10 @@ LOCAL = {
     "vgg16_bn": {"widths": (2, 2, 2, 2, 2)},
     "densenet": {"depths": (2, 3), "growth": 2, "stem_width": 4},
     "densenet_vanilla": {"growth": 1, "stem_width": 4},
+    "multi_scopic": {"widths": (1, 1, 1)},
+    "regnet": {"widths": (4, 4), "depths": (1, 2), "group_width": 2, "stem_width": 2, "squeeze": None},
+    "regnet_16_8": {"widths": (4, 4), "depths": (1, 1), "group_width": 2, "stem_width": 2, "squeeze": None},
+    "xception": {"stem_widths": (2, 2), "entry_widths": (2, 2), "middle_depth": 1, "exit_width": 2, "final_widths": (2,)},
     "mobilenet_v1": {"stem_width": 2, "widths": (2, 2, 2), "strides": (1, 2, 1)},
     "mobilenet_v2": {"rows": ((1, 2, 1, 1), (2, 2, 2, 2)), "stem_width": 2, "head_width": 2},
     "mobilenet_v2_vanilla": {"rows": ((1, 2, 1, 1), (2, 2, 2, 2)), "stem_width": 2, "head_width": 2},
@@ -107,6 +112,14 @@ def test_a_step_sees_exactly_its_receptive_field(name):
 NARROW = {
     "vgg16_leadwise": {"widths": (2, 3, 4), "depths": (1, 1, 2)},
     "densenet_leadwise": {"depths": (1, 2, 1)},
+    "multi_scopic_leadwise": {"widths": (2, 2, 3)},
+    "xception_leadwise": {
+        "stem_widths": (2, 4),
+        "entry_widths": (4, 4),
+        "middle_depth": 1,
+        "exit_width": 4,
+        "final_widths": (6,),
+    },
 }
 
 
@@ -173,6 +186,25 @@ def test_blocks_of_a_mobilenet_are_left_out_ever_more_often_with_depth(name):
     assert not any(m.rate for m in on_meta(name).modules() if isinstance(m, DropPath))
 
 
+# Widths and depths in the appendix of "Designing network design spaces": RegNetX-400MF, RegNetX-32GF, RegNetY-1.6GF.
+@pytest.mark.parametrize(
+    ("depth", "initial", "slope", "ratio", "group_width", "expected"),
+    [
+        (22, 24, 24.48, 2.54, 16, [(32, 1), (64, 2), (160, 7), (400, 12)]),
+        (23, 320, 69.86, 2.0, 168, [(336, 2), (672, 7), (1344, 13), (2520, 1)]),
+        (27, 48, 20.71, 2.65, 24, [(48, 2), (120, 6), (336, 17), (888, 2)]),
+    ],
+)
+def test_the_widths_of_a_regnet_lie_on_the_published_line(depth, initial, slope, ratio, group_width, expected):
+    assert stage_sizes(depth, initial=initial, slope=slope, ratio=ratio, group_width=group_width) == expected
+
+
+def test_branches_of_a_multi_scopic_network_see_as_far_as_their_dilations():
+    one, three = on_meta("multi_scopic", scopes=(((1,), (1, 1), (1, 1, 1)),)), on_meta("multi_scopic")
+    assert (one.receptive_field, one.out_channels) == (90, 384)
+    assert (three.receptive_field, three.out_channels) == (1984, 3 * 384)
+
+
 def test_an_inverted_residual_is_its_formula():
     torch.manual_seed(0)
     block = unsettled(InvertedResidual(4, 12, 4, kernel_size=5, squeeze=3, activation="hardswish"))
@@ -209,6 +241,22 @@ def test_kernels_are_scaled_in_samples_and_pointwise_ones_are_not(name):
         ("densenet", {"depths": ()}, r"at least one block, .*got depths=\(\)"),
         ("densenet", {"compression": 1.5}, r"a share of \(0, 1\] of the channels, .*compression=1.5"),
         ("densenet", {"stem_pool": "mean"}, "the 'max' or the 'avg', got 'mean'"),
+        ("multi_scopic", {"kernel_size": (3, 3)}, r"each stage needs a width, a kernel, .*kernel_size=\(3, 3\)"),
+        (
+            "multi_scopic",
+            {"scopes": (((1,), (1,), ()),)},
+            r"a dilation for each convolution, got .*\(1,\), \(\)\),\)",
+        ),
+        ("regnet", {"widths": (8,)}, r"a width and a depth for each stage, got widths=\(8,\), depths=None"),
+        (
+            "regnet",
+            {"widths": (8, 12), "depths": (1, 1)},
+            r"divides its width, got widths=\[8, 12\], group_width=8",
+        ),
+        ("regnet", {"kernel_size": (3, 5)}, r"each of the 4 stages needs a kernel, .*kernel_size=\(3, 5\)"),
+        ("regnet", {"squeeze": "head"}, r"on the 'neck', on the 'end' or nowhere \(None\), got 'head'"),
+        ("xception", {"entry_widths": ()}, r"an Xception needs entry_widths, .*got entry_widths=\(\)"),
+        ("xception", {"kernel_size": (3, 3)}, r"one kernel or four, got .*kernel_size=\(3, 3\)"),
         ("mobilenet_v1", {"strides": (1,)}, r"needs a width, a stride and a kernel, got .*, strides=\(1,\), kernel_size=15"),
         ("mobilenet_v2", {"rows": ()}, r"a MobileNetV2 needs at least one row, got rows=\(\)"),
         ("mobilenet_v3", {"rows": ()}, r"a MobileNetV3 needs at least one row, got rows=\(\)"),

@@ -48,7 +48,9 @@ if TYPE_CHECKING:
     from ecg_backbones.models.named_crnn import rr_af_crf, rr_af_vanilla, rr_lstm, seq_lab
     from ecg_backbones.models.subtract_unet import SubtractUNet, subtract_unet
     from ecg_backbones.models.unet import UNetEncoder, unet
+    from ecg_backbones.multi_scopic import MultiScopic, multi_scopic_leadwise
     from ecg_backbones.net1d import Net1D, net1d_ecgfounder
+    from ecg_backbones.regnet import RegNet, regnet_16_8, regnet_23_168, regnet_27_24, regnet_s
     from ecg_backbones.resnet import (
         ResNet,
         resnet18,
@@ -106,6 +108,7 @@ if TYPE_CHECKING:
     from ecg_backbones.runge_kutta import RungeKuttaResNet, midpoint_resnet, rk4_resnet, rk8_resnet
     from ecg_backbones.vgg import VGG, vgg16, vgg16_bn, vgg16_leadwise
     from ecg_backbones.vit import ViT, vit_small, vit_tiny
+    from ecg_backbones.xception import Xception, xception_leadwise, xception_vanilla
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
@@ -149,7 +152,9 @@ _WHERE = {
     "models.named_crnn": ("rr_af_crf", "rr_af_vanilla", "rr_lstm", "seq_lab"),
     "models.subtract_unet": ("SubtractUNet", "subtract_unet"),
     "models.unet": ("UNetEncoder", "unet"),
+    "multi_scopic": ("MultiScopic", "multi_scopic_leadwise"),
     "net1d": ("Net1D", "net1d_ecgfounder"),
+    "regnet": ("RegNet", "regnet_16_8", "regnet_23_168", "regnet_27_24", "regnet_s"),
     "resnet": (
         "ResNet",
         "resnet101",
@@ -207,6 +212,7 @@ _WHERE = {
     "runge_kutta": ("RungeKuttaResNet", "midpoint_resnet", "rk4_resnet", "rk8_resnet"),
     "vgg": ("VGG", "vgg16", "vgg16_bn", "vgg16_leadwise"),
     "vit": ("ViT", "vit_small", "vit_tiny"),
+    "xception": ("Xception", "xception_leadwise", "xception_vanilla"),
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
@@ -234,8 +240,10 @@ __all__ = [
     "MobileNetV1",
     "MobileNetV2",
     "MobileNetV3",
+    "MultiScopic",
     "Net1D",
     "PerStepHead",
+    "RegNet",
     "ResNet",
     "ResNetAntonior92",
     "RungeKuttaResNet",
@@ -246,6 +254,7 @@ __all__ = [
     "ViT",
     "WeightedBCELoss",
     "WeightedSumLoss",
+    "Xception",
     "class_weights",
     "cspdarknet53",
     "darknet19",
@@ -270,7 +279,12 @@ __all__ = [
     "mobilenet_v2_vanilla",
     "mobilenet_v3_large",
     "mobilenet_v3_small",
+    "multi_scopic_leadwise",
     "net1d_ecgfounder",
+    "regnet_16_8",
+    "regnet_23_168",
+    "regnet_27_24",
+    "regnet_s",
     "resnet101",
     "resnet152",
     "resnet18",
@@ -328,6 +342,8 @@ __all__ = [
     "vit_tiny",
     "wide_resnet101_2",
     "wide_resnet50_2",
+    "xception_leadwise",
+    "xception_vanilla",
     "xresnet1d101",
     "xresnet1d18",
     "xresnet1d34",

@@ -22,12 +22,13 @@ def joined_by_lead(maps: Sequence[Tensor], leads: int) -> Tensor:
         maps: Each ``(batch, leads * channels of one lead, steps)``.
         leads: Groups of channels; 1 is plain concatenation.
     """
+    together = torch.cat(list(maps), dim=1)
     if leads == 1:
-        return torch.cat(list(maps), dim=1)
-    batch, channels, steps = maps[0].shape[0], sum(m.shape[1] for m in maps), maps[0].shape[2]
-    # A lead's channels and steps in one row, so that an exported program need not compare strides of single channels.
-    rows = [m.reshape(batch, leads, m.shape[1] // leads * steps) for m in maps]
-    return torch.cat(rows, dim=2).reshape(batch, channels, steps)
+        return together
+    # Selected rather than reshaped: an exported program would have to compare the strides of single channels and steps.
+    numbers = torch.arange(together.shape[1], device=together.device).split([m.shape[1] for m in maps])
+    order = torch.cat([n.unflatten(0, (leads, -1)) for n in numbers], dim=1)
+    return together.index_select(1, order.flatten())
 
 
 def lead_rows(features: Tensor, leads: int | None) -> Tensor:
