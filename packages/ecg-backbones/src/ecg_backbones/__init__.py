@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ecg_backbones.darknet import Darknet, Darknet19, cspdarknet53, darknet19, darknet53
+    from ecg_backbones.densenet import DenseNet, densenet121, densenet_leadwise, densenet_vanilla
     from ecg_backbones.efficientnet import (
         EfficientNet,
         efficientnet_b0,
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from ecg_backbones.losses.dice import DiceLoss
     from ecg_backbones.losses.focal import FocalLoss
     from ecg_backbones.losses.weighted_sum import WeightedSumLoss
+    from ecg_backbones.mobilenet_v1 import MobileNetV1, mobilenet_v1_vanilla
+    from ecg_backbones.mobilenet_v2 import MobileNetV2, mobilenet_v2_vanilla
+    from ecg_backbones.mobilenet_v3 import MobileNetV3, mobilenet_v3_large, mobilenet_v3_small
     from ecg_backbones.models.crnn import CRNN
     from ecg_backbones.models.detector import Detector, yolo1d
     from ecg_backbones.models.fcn import FCN
@@ -44,7 +48,9 @@ if TYPE_CHECKING:
     from ecg_backbones.models.named_crnn import rr_af_crf, rr_af_vanilla, rr_lstm, seq_lab
     from ecg_backbones.models.subtract_unet import SubtractUNet, subtract_unet
     from ecg_backbones.models.unet import UNetEncoder, unet
+    from ecg_backbones.multi_scopic import MultiScopic, multi_scopic_leadwise
     from ecg_backbones.net1d import Net1D, net1d_ecgfounder
+    from ecg_backbones.regnet import RegNet, regnet_16_8, regnet_23_168, regnet_27_24, regnet_s
     from ecg_backbones.resnet import (
         ResNet,
         resnet18,
@@ -100,11 +106,14 @@ if TYPE_CHECKING:
         tresnet_xl,
     )
     from ecg_backbones.runge_kutta import RungeKuttaResNet, midpoint_resnet, rk4_resnet, rk8_resnet
+    from ecg_backbones.vgg import VGG, vgg16, vgg16_bn, vgg16_leadwise
     from ecg_backbones.vit import ViT, vit_small, vit_tiny
+    from ecg_backbones.xception import Xception, xception_leadwise, xception_vanilla
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
     "darknet": ("Darknet", "Darknet19", "cspdarknet53", "darknet19", "darknet53"),
+    "densenet": ("DenseNet", "densenet121", "densenet_leadwise", "densenet_vanilla"),
     "efficientnet": (
         "EfficientNet",
         "efficientnet_b0",
@@ -133,6 +142,9 @@ _WHERE = {
     "losses.dice": ("DiceLoss",),
     "losses.focal": ("FocalLoss",),
     "losses.weighted_sum": ("WeightedSumLoss",),
+    "mobilenet_v1": ("MobileNetV1", "mobilenet_v1_vanilla"),
+    "mobilenet_v2": ("MobileNetV2", "mobilenet_v2_vanilla"),
+    "mobilenet_v3": ("MobileNetV3", "mobilenet_v3_large", "mobilenet_v3_small"),
     "models.crnn": ("CRNN",),
     "models.detector": ("Detector", "yolo1d"),
     "models.fcn": ("FCN",),
@@ -140,7 +152,9 @@ _WHERE = {
     "models.named_crnn": ("rr_af_crf", "rr_af_vanilla", "rr_lstm", "seq_lab"),
     "models.subtract_unet": ("SubtractUNet", "subtract_unet"),
     "models.unet": ("UNetEncoder", "unet"),
+    "multi_scopic": ("MultiScopic", "multi_scopic_leadwise"),
     "net1d": ("Net1D", "net1d_ecgfounder"),
+    "regnet": ("RegNet", "regnet_16_8", "regnet_23_168", "regnet_27_24", "regnet_s"),
     "resnet": (
         "ResNet",
         "resnet101",
@@ -196,7 +210,9 @@ _WHERE = {
         "tresnet_xl",
     ),
     "runge_kutta": ("RungeKuttaResNet", "midpoint_resnet", "rk4_resnet", "rk8_resnet"),
+    "vgg": ("VGG", "vgg16", "vgg16_bn", "vgg16_leadwise"),
     "vit": ("ViT", "vit_small", "vit_tiny"),
+    "xception": ("Xception", "xception_leadwise", "xception_vanilla"),
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
@@ -210,6 +226,7 @@ __all__ = [
     "ClassWeightedBCELoss",
     "Darknet",
     "Darknet19",
+    "DenseNet",
     "Detector",
     "DiceLoss",
     "EfficientNet",
@@ -220,21 +237,31 @@ __all__ = [
     "LinearHead",
     "MLPHead",
     "MaskedBCELoss",
+    "MobileNetV1",
+    "MobileNetV2",
+    "MobileNetV3",
+    "MultiScopic",
     "Net1D",
     "PerStepHead",
+    "RegNet",
     "ResNet",
     "ResNetAntonior92",
     "RungeKuttaResNet",
     "SubtractUNet",
     "UNetDecoder",
     "UNetEncoder",
+    "VGG",
     "ViT",
     "WeightedBCELoss",
     "WeightedSumLoss",
+    "Xception",
     "class_weights",
     "cspdarknet53",
     "darknet19",
     "darknet53",
+    "densenet121",
+    "densenet_leadwise",
+    "densenet_vanilla",
     "efficientnet_b0",
     "efficientnet_b1",
     "efficientnet_b2",
@@ -248,7 +275,16 @@ __all__ = [
     "efficientnetv2_s",
     "fcn_wang",
     "midpoint_resnet",
+    "mobilenet_v1_vanilla",
+    "mobilenet_v2_vanilla",
+    "mobilenet_v3_large",
+    "mobilenet_v3_small",
+    "multi_scopic_leadwise",
     "net1d_ecgfounder",
+    "regnet_16_8",
+    "regnet_23_168",
+    "regnet_27_24",
+    "regnet_s",
     "resnet101",
     "resnet152",
     "resnet18",
@@ -299,10 +335,15 @@ __all__ = [
     "tresnet_s",
     "tresnet_xl",
     "unet",
+    "vgg16",
+    "vgg16_bn",
+    "vgg16_leadwise",
     "vit_small",
     "vit_tiny",
     "wide_resnet101_2",
     "wide_resnet50_2",
+    "xception_leadwise",
+    "xception_vanilla",
     "xresnet1d101",
     "xresnet1d18",
     "xresnet1d34",

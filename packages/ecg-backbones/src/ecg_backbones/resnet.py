@@ -18,12 +18,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
-import torch
 from torch import Tensor, nn
 
 from ecg_backbones.layers.activations import Activation
 from ecg_backbones.layers.convolution import scaled_kernel
 from ecg_backbones.layers.geometry import Geometry
+from ecg_backbones.layers.lead_wise import lead_rows, lead_wise_leads
 from ecg_backbones.layers.residual import BasicBlock, BlockOptions, Bottleneck, Convolution, Shortcut
 from ecg_backbones.layers.stem import Stem
 from ecg_core.config.configurable import Variant
@@ -124,7 +124,7 @@ class ResNet(Backbone):
         number = len(widths)
         strides = (1, *[2] * (number - 1)) if strides is None else strides
         kernels = [_each("kernel_size", k, d) for k, d in zip(_each("kernel_size", kernel_size, number), depths, strict=True)]
-        self.lead_wise_leads = (12 if in_leads is None else in_leads) if lead_wise else None
+        self.lead_wise_leads = lead_wise_leads(in_leads, lead_wise)
         apart = self.lead_wise_leads or 1  # groups of channels that never meet
         self.stem = Stem(
             self.lead_wise_leads or in_leads,
@@ -208,12 +208,7 @@ class ResNet(Backbone):
 
     def forward_lead_features(self, x: Tensor) -> Tensor:
         """``(batch, leads, channels, steps)``, each lead's own channels in its row, where ``lead_wise``; otherwise one row."""
-        features = self.forward_features(x)
-        leads = self.lead_wise_leads
-        if leads is None:
-            return features.unsqueeze(1)
-        own = torch.eye(leads, dtype=features.dtype, device=features.device) * leads  # so that the mean over rows is the features
-        return torch.einsum("blcs,rl->brlcs", features.unflatten(1, (leads, -1)), own).flatten(2, 3)
+        return lead_rows(self.forward_features(x), self.lead_wise_leads)
 
 
 def _maker(spec: Attention) -> Any:

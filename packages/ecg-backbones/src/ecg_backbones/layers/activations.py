@@ -9,8 +9,8 @@ from torch import nn
 __all__ = ["Activation", "activation_layer"]
 
 Activation = Literal[
-    "relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "mish", "hardswish", "tanh", "sigmoid", "softplus",
-    "none",
+    "relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "mish", "hardswish", "hardsigmoid", "tanh", "sigmoid",
+    "softplus", "none",
 ]  # fmt: skip
 
 _LAYERS: dict[str, type[nn.Module]] = {
@@ -23,6 +23,7 @@ _LAYERS: dict[str, type[nn.Module]] = {
     "silu": nn.SiLU,
     "mish": nn.Mish,
     "hardswish": nn.Hardswish,
+    "hardsigmoid": nn.Hardsigmoid,
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
     "softplus": nn.Softplus,
