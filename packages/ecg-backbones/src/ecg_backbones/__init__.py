@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ecg_backbones.heads.mlp import MLPHead
     from ecg_backbones.heads.per_step import PerStepHead
     from ecg_backbones.heads.unet_decoder import UNetDecoder
+    from ecg_backbones.inception_time import InceptionTime
     from ecg_backbones.losses.asymmetric import AsymmetricLoss
     from ecg_backbones.losses.boundary import BoundaryLoss
     from ecg_backbones.losses.class_weights import class_weights
@@ -126,6 +127,7 @@ _WHERE = {
     "heads.mlp": ("MLPHead",),
     "heads.per_step": ("PerStepHead",),
     "heads.unet_decoder": ("UNetDecoder",),
+    "inception_time": ("InceptionTime",),
     "losses.asymmetric": ("AsymmetricLoss",),
     "losses.boundary": ("BoundaryLoss",),
     "losses.class_weights": ("class_weights",),
@@ -217,6 +219,7 @@ __all__ = [
     "FCNHead",
     "FCNWang",
     "FocalLoss",
+    "InceptionTime",
     "LinearHead",
     "MLPHead",
     "MaskedBCELoss",

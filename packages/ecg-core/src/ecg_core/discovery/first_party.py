@@ -26,6 +26,8 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
             "se_resnet", "subtract_unet", "tresnet", "tresnet_f", "tresnet_l", "tresnet_m", "tresnet_m_v2", "tresnet_n",
             "tresnet_p", "tresnet_s", "tresnet_xl", "unet", "vit_small", "vit_tiny", "wide_resnet101_2", "wide_resnet50_2",
             "xresnet1d101", "xresnet1d18", "xresnet1d34", "xresnet1d50",
+            # modern backbones
+            "inception_time",
         ),
         "heads": ("attention_pooling", "crf", "fcn", "linear", "mlp", "per_step", "unet_decoder"),
         "losses": (
