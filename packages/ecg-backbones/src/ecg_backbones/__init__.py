@@ -101,6 +101,7 @@ if TYPE_CHECKING:
         tresnet_xl,
     )
     from ecg_backbones.runge_kutta import RungeKuttaResNet, midpoint_resnet, rk4_resnet, rk8_resnet
+    from ecg_backbones.s4 import S4
     from ecg_backbones.vit import ViT, vit_small, vit_tiny
 
 # PEP 562: each public name and the module that defines it.
@@ -198,6 +199,7 @@ _WHERE = {
         "tresnet_xl",
     ),
     "runge_kutta": ("RungeKuttaResNet", "midpoint_resnet", "rk4_resnet", "rk8_resnet"),
+    "s4": ("S4",),
     "vit": ("ViT", "vit_small", "vit_tiny"),
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
@@ -228,6 +230,7 @@ __all__ = [
     "ResNet",
     "ResNetAntonior92",
     "RungeKuttaResNet",
+    "S4",
     "SubtractUNet",
     "UNetDecoder",
     "UNetEncoder",
