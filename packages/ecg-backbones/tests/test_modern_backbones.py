@@ -13,13 +13,15 @@ torch.set_num_threads(1)
 
 PAGE = Path(__file__).parents[3] / "docs" / "backbones.md"
 ROW = re.compile(r"^\| `(\w+)` \| ([\d,]+) \| (\d+) \| ([\d,]+|all) \| (.+?) \| (.+) \|$", flags=re.MULTILINE)
-MODULES = ("inception_time", "s4")
+MODULES = ("bigru", "clocs_cnn", "conformer", "convnext", "inception_time", "s4")
 NAMES = sorted(
     c.name for c in get_index().components("backbones") if c.target.startswith(tuple(f"ecg_backbones.{m}:" for m in MODULES))
 )
 LENGTHS = (1000, 1001, 2499, 3333, 4999, 5000, 5001)
 # Convolutions only, so that a step sees a part of the window; small enough to look at every sample of it.
 LOCAL = {
+    "clocs_cnn": {},
+    "convnext1d_tiny": {"widths": (4, 4, 4), "depths": (1, 2, 1), "layer_scale": 1.0},
     "inception_time": {"width": 2, "bottleneck": 2},
 }  # fmt: skip
 
@@ -75,7 +77,7 @@ def test_a_step_sees_exactly_its_receptive_field(name):
     ramp = torch.linspace(1, 2, samples, dtype=torch.float64)
     seen = []
     for x in (ramp, ramp.flip(0)):  # a maximum hands its gradient to one end of its group
-        x = (x + 0.01 * torch.randn(samples, dtype=torch.float64)).requires_grad_(True)
+        x = x.clone().requires_grad_(True)
         for feature in model(x[None, None])[0, :, step]:
             (gradient,) = torch.autograd.grad(feature, x, retain_graph=True)
             seen += gradient.nonzero().flatten().tolist()

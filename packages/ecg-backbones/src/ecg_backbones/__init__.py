@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from ecg_backbones.bigru import BiGRU
+    from ecg_backbones.clocs_cnn import CLOCSCNN
+    from ecg_backbones.conformer import Conformer
+    from ecg_backbones.convnext import ConvNeXt, convnext1d_small, convnext1d_tiny
     from ecg_backbones.darknet import Darknet, Darknet19, cspdarknet53, darknet19, darknet53
     from ecg_backbones.efficientnet import (
         EfficientNet,
@@ -106,6 +110,10 @@ if TYPE_CHECKING:
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
+    "bigru": ("BiGRU",),
+    "clocs_cnn": ("CLOCSCNN",),
+    "conformer": ("Conformer",),
+    "convnext": ("ConvNeXt", "convnext1d_small", "convnext1d_tiny"),
     "darknet": ("Darknet", "Darknet19", "cspdarknet53", "darknet19", "darknet53"),
     "efficientnet": (
         "EfficientNet",
@@ -208,10 +216,14 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 __all__ = [
     "AsymmetricLoss",
     "AttentiveHead",
+    "BiGRU",
     "BoundaryLoss",
+    "CLOCSCNN",
     "CRFHead",
     "CRNN",
     "ClassWeightedBCELoss",
+    "Conformer",
+    "ConvNeXt",
     "Darknet",
     "Darknet19",
     "Detector",
@@ -238,6 +250,8 @@ __all__ = [
     "WeightedBCELoss",
     "WeightedSumLoss",
     "class_weights",
+    "convnext1d_small",
+    "convnext1d_tiny",
     "cspdarknet53",
     "darknet19",
     "darknet53",
