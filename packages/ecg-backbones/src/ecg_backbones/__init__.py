@@ -106,7 +106,8 @@ if TYPE_CHECKING:
     )
     from ecg_backbones.runge_kutta import RungeKuttaResNet, midpoint_resnet, rk4_resnet, rk8_resnet
     from ecg_backbones.s4 import S4
-    from ecg_backbones.vit import ViT, vit_small, vit_tiny
+    from ecg_backbones.vit import ViT, vit_base, vit_small, vit_tiny
+    from ecg_backbones.vit_all_leads import AllLeadViT, vit_base_all_leads, vit_small_all_leads, vit_tiny_all_leads
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
@@ -207,13 +208,14 @@ _WHERE = {
         "tresnet_xl",
     ),
     "runge_kutta": ("RungeKuttaResNet", "midpoint_resnet", "rk4_resnet", "rk8_resnet"),
-    "s4": ("S4",),
-    "vit": ("ViT", "vit_small", "vit_tiny"),
+    "vit": ("ViT", "vit_base", "vit_small", "vit_tiny"),
+    "vit_all_leads": ("AllLeadViT", "vit_base_all_leads", "vit_small_all_leads", "vit_tiny_all_leads"),
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
 # In full, because a type checker reads it; a test compares it with the table above.
 __all__ = [
+    "AllLeadViT",
     "AsymmetricLoss",
     "AttentiveHead",
     "BiGRU",
@@ -319,8 +321,12 @@ __all__ = [
     "tresnet_s",
     "tresnet_xl",
     "unet",
+    "vit_base",
+    "vit_base_all_leads",
     "vit_small",
+    "vit_small_all_leads",
     "vit_tiny",
+    "vit_tiny_all_leads",
     "wide_resnet101_2",
     "wide_resnet50_2",
     "xresnet1d101",

@@ -27,7 +27,8 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
             "tresnet_p", "tresnet_s", "tresnet_xl", "unet", "vit_small", "vit_tiny", "wide_resnet101_2", "wide_resnet50_2",
             "xresnet1d101", "xresnet1d18", "xresnet1d34", "xresnet1d50",
             # modern backbones
-            "bigru", "clocs_cnn", "conformer", "convnext1d_small", "convnext1d_tiny", "inception_time", "s4",
+            "bigru", "clocs_cnn", "conformer", "convnext1d_small", "convnext1d_tiny", "inception_time", "s4", "vit_base",
+            "vit_base_all_leads", "vit_small_all_leads", "vit_tiny_all_leads",
         ),
         "heads": ("attention_pooling", "crf", "fcn", "linear", "mlp", "per_step", "unet_decoder"),
         "losses": (
