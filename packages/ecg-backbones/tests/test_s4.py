@@ -22,6 +22,11 @@ def layer(channels=3, seed=0, **words):
     return made
 
 
+def state_matrix(made):
+    """The diagonal of A, one row for each channel."""
+    return torch.complex(-made.log_decay.exp(), made.frequency).unflatten(0, (len(made.skip), -1))
+
+
 def small(in_leads=2, **words):
     torch.manual_seed(0)
     return S4(in_leads, **{"width": 6, "depth": 2, "states": 4, **words}).eval()
@@ -29,7 +34,7 @@ def small(in_leads=2, **words):
 
 def step_by_step(made, u, direction=0):
     """``x[t] = exp(A dt) x[t-1] + (exp(A dt) - 1) / A u[t]`` and ``y[t] = 2 Re(C x[t])``, by complex numbers."""
-    a = torch.complex(-made.log_decay.exp(), made.frequency)
+    a = state_matrix(made)
     z = torch.exp(a * made.time_scale * made.log_step.exp()[:, None])
     held = (z - 1) / a
     c = torch.view_as_complex(made.readout[direction].contiguous())
@@ -60,7 +65,7 @@ def test_the_kernel_is_the_vandermonde_product():
     made = layer(1, states=4, bidirectional=False)
     with torch.no_grad():
         kernel = made.kernel(130)[0, 0]
-        a = torch.complex(-made.log_decay.exp(), made.frequency)[0]
+        a = state_matrix(made)[0]
         dt = made.log_step.exp()
         c = torch.view_as_complex(made.readout[0, 0].contiguous())
         powers = torch.exp(a * dt)[:, None] ** torch.arange(130)
@@ -70,7 +75,7 @@ def test_the_kernel_is_the_vandermonde_product():
 def test_a_constant_input_settles_at_the_steady_state_of_the_continuous_system():
     made = layer(1, bidirectional=False, step_range=(0.5, 0.5))
     with torch.no_grad():
-        a = torch.complex(-made.log_decay.exp(), made.frequency)
+        a = state_matrix(made)
         c = torch.view_as_complex(made.readout[0].contiguous())
         steady = 2 * (-c / a).sum().real + made.skip[0]
         y = made(torch.ones(1, 1, 3000, dtype=DOUBLE))
@@ -80,8 +85,8 @@ def test_a_constant_input_settles_at_the_steady_state_of_the_continuous_system()
 def test_initial_values_are_those_of_s4d_lin():
     torch.manual_seed(0)
     made = DiagonalStateSpace(4000, states=6)
-    torch.testing.assert_close(made.log_decay.exp(), torch.full((4000, 3), 0.5))
-    torch.testing.assert_close(made.frequency[7], math.pi * torch.arange(3.0))
+    expected = torch.complex(torch.full((4000, 3), -0.5), (math.pi * torch.arange(3.0)).expand(4000, 3))
+    torch.testing.assert_close(state_matrix(made), expected)
     steps = made.log_step.exp()
     assert (steps >= 1e-3).all()
     assert (steps <= 0.1).all()
@@ -136,6 +141,11 @@ def test_the_parameters_are_counted_by_hand():
     space = 512 + 512 * 4 + 512 * 4 + 2 * 512 * 4 * 2 + 512  # time step, decay, frequency, C of two directions, D
     per_layer = space + (512 * 1024 + 1024) + 2 * 512
     assert sum(p.numel() for p in model.parameters()) == 12 * 512 + 512 + 4 * per_layer
+
+
+def test_what_shapes_the_oscillations_is_stored_as_vectors_so_that_weight_decay_leaves_it_alone():
+    vectors = {name for name, p in DiagonalStateSpace(3, states=8).named_parameters() if p.ndim == 1}
+    assert vectors == {"log_step", "log_decay", "frequency", "skip"}
 
 
 def test_half_precision_around_it_leaves_the_kernel_alone():

@@ -1,8 +1,8 @@
 """Vision transformer over patches that span all leads: the encoder of MTAE.
 
-Zhang, Liu, Shi, Chang, Qiang, Ma, He, "MaeFE: masked autoencoders family of electrocardiogram for self-supervised pretraining and
-transfer learning", IEEE Transactions on Instrumentation and Measurement 2023, doi:10.1109/TIM.2022.3228267 (MTAE, whose masks
-hide time); Na et al., ICLR 2024, arXiv:2402.09450 (ST-MEM, whose comparison gives the sizes); Dosovitskiy et al., "An image is
+Zhang et al., "MaeFE: masked autoencoders family of electrocardiogram for self-supervised pretraining and transfer learning",
+IEEE Transactions on Instrumentation and Measurement 2023, doi:10.1109/TIM.2022.3228267 (MTAE, whose masks hide time); Na et al.,
+ICLR 2024, arXiv:2402.09450 (ST-MEM, whose comparison gives the sizes); Dosovitskiy et al., "An image is
 worth 16x16 words", ICLR 2021, arXiv:2010.11929.
 
 Differs from the published encoder: positions are computed for any number of patches instead of being stored. Its classifier

@@ -55,10 +55,13 @@ class DiagonalStateSpace(nn.Module):
                 f"time steps must satisfy 0 < shortest <= longest and time_scale > 0, got {tuple(step_range)} and {time_scale}"
             )
         pairs = states // 2
+        self._sizes = channels, pairs
         self.step_range, self.time_scale = tuple(step_range), time_scale
         self.log_step = nn.Parameter(torch.empty(channels))
-        self.log_decay = nn.Parameter(torch.empty(channels, pairs))  # A = -exp(log_decay) + i frequency
-        self.frequency = nn.Parameter(torch.empty(channels, pairs))
+        # A = -exp(log_decay) + i frequency, (channels, pairs) stored as vectors: weight decay is for matrices, and would draw
+        # every oscillation to a standstill; the authors' code, too, trains A and the time steps without.
+        self.log_decay = nn.Parameter(torch.empty(channels * pairs))
+        self.frequency = nn.Parameter(torch.empty(channels * pairs))
         self.readout = nn.Parameter(torch.empty(2 if bidirectional else 1, channels, pairs, 2))  # C: real and imaginary part
         self.skip = nn.Parameter(torch.empty(channels))
         self.reset_parameters()
@@ -69,7 +72,7 @@ class DiagonalStateSpace(nn.Module):
         nn.init.uniform_(self.log_step, shortest, longest)
         nn.init.constant_(self.log_decay, math.log(0.5))
         with torch.no_grad():
-            self.frequency.copy_(math.pi * torch.arange(self.frequency.shape[1]).expand_as(self.frequency))
+            self.frequency.unflatten(0, self._sizes).copy_(math.pi * torch.arange(self._sizes[1]))
         nn.init.normal_(self.readout, std=0.5**0.5)  # a complex normal number of variance 1
         nn.init.normal_(self.skip)
 
@@ -80,7 +83,8 @@ class DiagonalStateSpace(nn.Module):
             steps: Length of the kernel.
             dtype: Precision; that of the parameters by default.
         """
-        decay, frequency, readout = (p.to(dtype) for p in (self.log_decay.exp(), self.frequency, self.readout))
+        decay, frequency = (p.to(dtype).unflatten(0, self._sizes) for p in (self.log_decay.exp(), self.frequency))
+        readout = self.readout.to(dtype)
         step = self.time_scale * self.log_step.to(dtype).exp()[:, None]
         real, imag = -decay * step, frequency * step  # A dt: (channels, pairs)
         # By a zero-order hold the discrete B is (exp(A dt) - 1) / A, here as one complex number times C.
