@@ -110,6 +110,13 @@ def test_with_it_the_first_step_sees_the_last_and_the_last_the_first():
         assert (gradient.abs().amax(dim=1)[0] > 0).all()
 
 
+def test_after_silence_a_state_space_responds_as_from_the_start_only_later():
+    made, u = layer(), torch.randn(1, 3, 120, dtype=DOUBLE)
+    for quiet in (1, 50, 64):
+        later = made(torch.nn.functional.pad(u, (quiet, 0)))
+        torch.testing.assert_close(later[..., quiet:], made(u))
+
+
 def test_a_longer_window_has_the_same_beginning():
     model, x = small(bidirectional=False).double(), torch.randn(1, 2, 1000, dtype=DOUBLE)
     for samples in (1, 64, 129, 777):
