@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from ecg_backbones.models.detector import Detector, yolo1d
     from ecg_backbones.models.fcn import FCN
     from ecg_backbones.models.fcn_wang import FCNWang, fcn_wang
-    from ecg_backbones.models.named_crnn import rr_af_crf, rr_af_vanilla, rr_lstm, seq_lab
+    from ecg_backbones.models.named_crnn import ati_cnn, rr_af_crf, rr_af_vanilla, rr_lstm, seq_lab
     from ecg_backbones.models.subtract_unet import SubtractUNet, subtract_unet
     from ecg_backbones.models.unet import UNetEncoder, unet
     from ecg_backbones.multi_scopic import MultiScopic, multi_scopic_leadwise
@@ -160,7 +160,7 @@ _WHERE = {
     "models.detector": ("Detector", "yolo1d"),
     "models.fcn": ("FCN",),
     "models.fcn_wang": ("FCNWang", "fcn_wang"),
-    "models.named_crnn": ("rr_af_crf", "rr_af_vanilla", "rr_lstm", "seq_lab"),
+    "models.named_crnn": ("ati_cnn", "rr_af_crf", "rr_af_vanilla", "rr_lstm", "seq_lab"),
     "models.subtract_unet": ("SubtractUNet", "subtract_unet"),
     "models.unet": ("UNetEncoder", "unet"),
     "multi_scopic": ("MultiScopic", "multi_scopic_leadwise"),
@@ -273,6 +273,7 @@ __all__ = [
     "WeightedBCELoss",
     "WeightedSumLoss",
     "Xception",
+    "ati_cnn",
     "class_weights",
     "convnext1d_small",
     "convnext1d_tiny",

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ecg_backbones.layers.geometry import Geometry
+from ecg_backbones.layers.max_pool import max_pool
 
 __all__ = ["Pool1d"]
 
@@ -38,8 +39,7 @@ class Pool1d(nn.Module):
         """The pooled input."""
         if self.mode == "avg":
             return F.avg_pool1d(x, self.kernel_size, stride=self.stride, padding=self.padding)
-        # Asked for its indices, the pooling accepts any length in an exported program; without, only the traced one.
-        return F.max_pool1d(x, self.kernel_size, stride=self.stride, padding=self.padding, return_indices=True)[0]
+        return max_pool(x, self.kernel_size, stride=self.stride, padding=self.padding)
 
     def after(self, before: Geometry) -> Geometry:
         """The time axis behind the pooling."""

@@ -38,8 +38,8 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
             "masked_bce_with_logits_loss", "weighted_bce_loss", "weighted_sum_loss",
         ),
         "models": (
-            "crnn", "detector", "fcn", "fcn_wang", "rr_af_crf", "rr_af_vanilla", "rr_lstm", "seq_lab", "subtract_unet", "unet",
-            "yolo1d",
+            "ati_cnn", "crnn", "detector", "fcn", "fcn_wang", "rr_af_crf", "rr_af_vanilla", "rr_lstm", "seq_lab", "subtract_unet",
+            "unet", "yolo1d",
         ),
     },
     "ecg-preproc": {
