@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from ecg_backbones.bigru import BiGRU
+    from ecg_backbones.clocs_cnn import ClocsCNN
+    from ecg_backbones.conformer import Conformer
+    from ecg_backbones.convnext import ConvNeXt1d
     from ecg_backbones.darknet import Darknet, Darknet19, cspdarknet53, darknet19, darknet53
     from ecg_backbones.densenet import DenseNet, densenet121, densenet_leadwise, densenet_vanilla
     from ecg_backbones.efficientnet import (
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from ecg_backbones.heads.mlp import MLPHead
     from ecg_backbones.heads.per_step import PerStepHead
     from ecg_backbones.heads.unet_decoder import UNetDecoder
+    from ecg_backbones.inception_time import InceptionTime
     from ecg_backbones.losses.asymmetric import AsymmetricLoss
     from ecg_backbones.losses.boundary import BoundaryLoss
     from ecg_backbones.losses.class_weights import class_weights
@@ -106,12 +111,18 @@ if TYPE_CHECKING:
         tresnet_xl,
     )
     from ecg_backbones.runge_kutta import RungeKuttaResNet, midpoint_resnet, rk4_resnet, rk8_resnet
+    from ecg_backbones.s4 import S4
+    from ecg_backbones.transformer import Transformer
     from ecg_backbones.vgg import VGG, vgg16, vgg16_bn, vgg16_leadwise
     from ecg_backbones.vit import ViT, vit_small, vit_tiny
     from ecg_backbones.xception import Xception, xception_leadwise, xception_vanilla
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
+    "bigru": ("BiGRU",),
+    "clocs_cnn": ("ClocsCNN",),
+    "conformer": ("Conformer",),
+    "convnext": ("ConvNeXt1d",),
     "darknet": ("Darknet", "Darknet19", "cspdarknet53", "darknet19", "darknet53"),
     "densenet": ("DenseNet", "densenet121", "densenet_leadwise", "densenet_vanilla"),
     "efficientnet": (
@@ -135,6 +146,7 @@ _WHERE = {
     "heads.mlp": ("MLPHead",),
     "heads.per_step": ("PerStepHead",),
     "heads.unet_decoder": ("UNetDecoder",),
+    "inception_time": ("InceptionTime",),
     "losses.asymmetric": ("AsymmetricLoss",),
     "losses.boundary": ("BoundaryLoss",),
     "losses.class_weights": ("class_weights",),
@@ -210,6 +222,8 @@ _WHERE = {
         "tresnet_xl",
     ),
     "runge_kutta": ("RungeKuttaResNet", "midpoint_resnet", "rk4_resnet", "rk8_resnet"),
+    "s4": ("S4",),
+    "transformer": ("Transformer",),
     "vgg": ("VGG", "vgg16", "vgg16_bn", "vgg16_leadwise"),
     "vit": ("ViT", "vit_small", "vit_tiny"),
     "xception": ("Xception", "xception_leadwise", "xception_vanilla"),
@@ -220,10 +234,14 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 __all__ = [
     "AsymmetricLoss",
     "AttentiveHead",
+    "BiGRU",
     "BoundaryLoss",
     "CRFHead",
     "CRNN",
     "ClassWeightedBCELoss",
+    "ClocsCNN",
+    "Conformer",
+    "ConvNeXt1d",
     "Darknet",
     "Darknet19",
     "DenseNet",
@@ -234,6 +252,7 @@ __all__ = [
     "FCNHead",
     "FCNWang",
     "FocalLoss",
+    "InceptionTime",
     "LinearHead",
     "MLPHead",
     "MaskedBCELoss",
@@ -247,7 +266,9 @@ __all__ = [
     "ResNet",
     "ResNetAntonior92",
     "RungeKuttaResNet",
+    "S4",
     "SubtractUNet",
+    "Transformer",
     "UNetDecoder",
     "UNetEncoder",
     "VGG",
