@@ -3,7 +3,8 @@
 Gulati et al., "Conformer: convolution-augmented transformer for speech recognition", Interspeech 2020, arXiv:2005.08100
 (figures 1 and 2).
 
-Differs from the paper: fixed positions, added once, instead of relative ones in each attention.
+Differs from the paper: fixed positions, added once, instead of relative ones in each attention, and a depthwise kernel of 31
+steps instead of 32, so that it has a middle.
 """
 
 from __future__ import annotations
