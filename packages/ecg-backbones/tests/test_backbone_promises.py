@@ -13,8 +13,13 @@ from ecg_core.discovery.registries import BACKBONES
 
 torch.set_num_threads(1)
 
+TWO = {"widths": (4, 8), "depths": (1, 1), "kernel_size": 3}
 SMALL = {
-    "resnet18": {"widths": (4, 8), "depths": (1, 1), "kernel_size": 3},
+    "resnet18": TWO,
+    "resnet_nature_comm_bottle_neck_nl": {**TWO, "strides": (2, 2), "stem_widths": (4,)},
+    "tresnet": {**TWO, "block": ("basic", "bottleneck"), "attention": ("squeeze_excite", None)},
+    "resnet_antonior92": {"stem_width": 4, "widths": (4, 6), "strides": (4, 4), "kernel_size": 4},
+    "net1d": {"stem_width": 4, "widths": (4, 8), "depths": (1, 1), "kernel_size": 4, "group_width": 2},
     "vit_tiny": {"width": 16, "depth": 1, "heads": 2, "head_width": 8, "patch_size": 10},
     "vit_small": {"width": 16, "depth": 2, "heads": 1, "head_width": 8, "patch_size": 10},
 }

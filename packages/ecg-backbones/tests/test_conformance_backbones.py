@@ -1,11 +1,10 @@
 """Every component of ecg-backbones satisfies the public contract."""
 
+import json
+from pathlib import Path
+
 from ecg_core.testing import conformance
 
-test_conformance = conformance(
-    "ecg-backbones",
-    expected_failures={
-        "bigru::compiles_without_graph_breaks": "torch.compile does not take nn.GRU in whole",
-        "bigru::exports_with_dynamic_length": "torch.export unrolls nn.GRU over the traced steps",
-    },
-)
+EXPECTED = json.loads(Path(__file__).with_name("expected_failures.json").read_text(encoding="utf-8"))
+
+test_conformance = conformance("ecg-backbones", expected_failures=EXPECTED)

@@ -1,4 +1,4 @@
-"""Convolutional networks beside the residual ones: shapes at every length, receptive fields, leads kept apart, papers."""
+"""VGG, DenseNet, MobileNet, MultiScopic, RegNet, Xception: shapes at every length, receptive fields, leads kept apart, papers."""
 
 import pytest
 import torch
@@ -13,10 +13,7 @@ from ecg_core.layers.transformer import DropPath
 
 torch.set_num_threads(1)
 
-FAMILIES = (
-    "vgg", "densenet", "mobilenet_v1", "mobilenet_v2", "mobilenet_v3", "multi_scopic", "regnet",
-    "xception", "clocs_cnn", "convnext", "inception_time",
-)  # fmt: skip
+FAMILIES = ("vgg", "densenet", "mobilenet_v1", "mobilenet_v2", "mobilenet_v3", "multi_scopic", "regnet", "xception")
 NAMES = sorted(
     c.name for c in get_index().components("backbones") if c.target.startswith(tuple(f"ecg_backbones.{f}:" for f in FAMILIES))
 )
@@ -40,7 +37,7 @@ def unsettled(model):
 @pytest.mark.parametrize("name", NAMES)
 def test_shapes_are_known_exactly_at_every_length_and_full_size(name):
     model = on_meta(name)
-    for samples in (model.min_samples, *(n for n in LENGTHS if n >= model.min_samples)):
+    for samples in (model.min_samples, *LENGTHS):
         maps = model.forward_intermediates(torch.empty(2, 12, samples, device="meta"))
         stated = [(2, stage.channels, model.steps(samples, number)) for number, stage in enumerate(model.stages)]
         assert [tuple(m.shape) for m in maps] == stated
@@ -54,9 +51,9 @@ def test_every_network_of_full_size_runs(name):
     torch.manual_seed(0)
     model = BACKBONES.build(name).eval()
     with torch.no_grad():
-        features = model(torch.randn(1, 12, 2500))
+        features = model(torch.randn(1, 12, 1000))
     assert features.isfinite().all()
-    assert tuple(features.shape) == model.compute_features_output_shape(2500, 1)
+    assert tuple(features.shape) == model.compute_features_output_shape(1000, 1)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -77,9 +74,6 @@ LOCAL = {
     "regnet": {"widths": (4, 4), "depths": (1, 2), "group_width": 2, "stem_width": 2, "squeeze": None},
     "regnet_16_8": {"widths": (4, 4), "depths": (1, 1), "group_width": 2, "stem_width": 2, "squeeze": None},
     "xception": {"stem_widths": (2, 2), "entry_widths": (2, 2), "middle_depth": 1, "exit_width": 2, "final_widths": (2,)},
-    "clocs_cnn": {"widths": (2, 2, 2), "embedding": 2},
-    "convnext1d": {"widths": (3, 4), "depths": (1, 2), "layer_scale": 1.0},
-    "inception_time": {"width": 1, "bottleneck": 1},
     "mobilenet_v1": {"stem_width": 2, "widths": (2, 2, 2), "strides": (1, 2, 1)},
     "mobilenet_v2": {"rows": ((1, 2, 1, 1), (2, 2, 2, 2)), "stem_width": 2, "head_width": 2},
     "mobilenet_v2_vanilla": {"rows": ((1, 2, 1, 1), (2, 2, 2, 2)), "stem_width": 2, "head_width": 2},
@@ -107,8 +101,7 @@ def test_a_step_sees_exactly_its_receptive_field(name):
         for x in (ramp, ramp.flip(0)):  # a maximum hands its gradient to the end of its group, to either end once
             x = x.clone().requires_grad_(True)
             features = model.forward_intermediates(x[None, None])[number]
-            weights = torch.arange(1, features.shape[1] + 1)  # unequal: the sum of normalised channels is a constant
-            (gradient,) = torch.autograd.grad((features[0, :, step] * weights).sum(), x)
+            (gradient,) = torch.autograd.grad(features[0, :, step].sum(), x)
             seen += gradient.nonzero().flatten().tolist()
         middle, half = step * stage.stride + stage.centre, (stage.receptive_field - 1) / 2
         assert (min(seen), max(seen)) == (middle - half, middle + half)
@@ -169,7 +162,7 @@ def test_a_lead_wise_network_knows_twelve_leads_unless_told_otherwise(name):
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in LEADWISE])
 def test_a_network_that_mixes_leads_has_one_row(name):
     model = on_meta(name)
-    assert model.forward_lead_features(torch.empty(1, 12, 2500, device="meta")).shape[1] == 1
+    assert model.forward_lead_features(torch.empty(1, 12, 1000, device="meta")).shape[1] == 1
 
 
 # ---------------------------------------------------------------------------------------------- options have an effect
@@ -212,30 +205,6 @@ def test_branches_of_a_multi_scopic_network_see_as_far_as_their_dilations():
     assert (three.receptive_field, three.out_channels) == (1984, 3 * 384)
 
 
-def test_the_embedding_of_clocs_is_its_linear_layer_over_2500_samples():
-    """Layer by layer as published, with a flattened, linear end."""
-    model = unsettled(BACKBONES.build("clocs_cnn", in_leads=1))
-    y = x = torch.randn(3, 1, 2500)
-    for conv, norm, *_ in list(model.blocks)[:3]:
-        y = F.conv1d(y, conv.weight, conv.bias, stride=3)
-        y = F.batch_norm(y, norm.running_mean, norm.running_var, norm.weight, norm.bias).relu()
-        y = F.max_pool1d(y, 2)
-    assert tuple(y.shape) == (3, 32, 10)
-    last = model.blocks[-1][0]
-    embedded = y.flatten(1) @ last.weight.flatten(1).T + last.bias
-    torch.testing.assert_close(model(x), embedded[..., None])
-    torch.testing.assert_close(model.pool(model(x)), embedded)
-
-
-def test_a_block_of_convnext_begins_as_the_identity():
-    x = torch.randn(2, 12, 64)
-    model = BACKBONES.build("convnext1d", in_leads=12, layer_scale=0.0).eval()
-    bare = BACKBONES.build("convnext1d", in_leads=12, depths=(0, 0, 0, 0)).eval()
-    kept = {k: v for k, v in model.state_dict().items() if "depthwise" not in k and "perceptron" not in k and "scale" not in k}
-    bare.load_state_dict(dict(zip(bare.state_dict(), kept.values(), strict=True)))
-    assert torch.equal(model(x), bare(x))
-
-
 def test_an_inverted_residual_is_its_formula():
     torch.manual_seed(0)
     block = unsettled(InvertedResidual(4, 12, 4, kernel_size=5, squeeze=3, activation="hardswish"))
@@ -260,9 +229,8 @@ def test_kernels_are_scaled_in_samples_and_pointwise_ones_are_not(name):
         for a, b in zip(whole.modules(), scaled.modules(), strict=True)
         if isinstance(a, nn.Conv1d)
     ]
-    # Even ones are strides without overlap, or count the steps of a window.
-    assert all(b == a if a == 1 or a % 2 == 0 else abs(b - 2 * a) == 1 for a, b in lengths)
-    assert any(b > a for a, b in lengths)
+    assert all(b == 1 if a == 1 else abs(b - 2 * a) == 1 for a, b in lengths)
+    assert any(a > 1 for a, _ in lengths)
 
 
 @pytest.mark.parametrize(
@@ -289,9 +257,6 @@ def test_kernels_are_scaled_in_samples_and_pointwise_ones_are_not(name):
         ("regnet", {"squeeze": "head"}, r"on the 'neck', on the 'end' or nowhere \(None\), got 'head'"),
         ("xception", {"entry_widths": ()}, r"an Xception needs entry_widths, .*got entry_widths=\(\)"),
         ("xception", {"kernel_size": (3, 3)}, r"one kernel or four, got .*kernel_size=\(3, 3\)"),
-        ("clocs_cnn", {"widths": ()}, r"at least one convolution, got widths=\(\)"),
-        ("convnext1d", {"depths": (1,)}, r"each stage needs a width and a depth, got widths=.*, depths=\(1,\)"),
-        ("inception_time", {"units": 0}, r"needs units, blocks and kernels, got units=0, depth=3, kernel_size=\(39, 19, 9\)"),
         ("mobilenet_v1", {"strides": (1,)}, r"needs a width, a stride and a kernel, got .*, strides=\(1,\), kernel_size=15"),
         ("mobilenet_v2", {"rows": ()}, r"a MobileNetV2 needs at least one row, got rows=\(\)"),
         ("mobilenet_v3", {"rows": ()}, r"a MobileNetV3 needs at least one row, got rows=\(\)"),

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from ecg_backbones.layers.convolution import same_conv1d
 from ecg_backbones.resnet import BasicBlock, ResNet, resnet18
 
 torch.set_num_threads(1)
@@ -95,3 +96,13 @@ def test_running_statistics_move_in_training_only():
     model.train()(x)
     assert all(not torch.equal(v, before[k]) for k, v in model.named_buffers())
     assert any(isinstance(m, nn.BatchNorm1d) for m in model.modules())
+
+
+def test_a_seed_gives_the_weights_of_the_convolutions_there_are_and_of_no_other():
+    torch.manual_seed(0)
+    block = BasicBlock(4, 4, kernel_size=3)
+    after = torch.rand(1)
+    torch.manual_seed(0)
+    assert torch.equal(same_conv1d(4, 4, 3).weight, block.conv1.weight)
+    assert torch.equal(same_conv1d(4, 4, 3).weight, block.conv2.weight)
+    assert torch.equal(torch.rand(1), after)

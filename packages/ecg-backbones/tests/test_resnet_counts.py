@@ -151,9 +151,10 @@ def test_xresnets_have_the_layers_of_the_ptb_xl_benchmark(name, expansion, depth
     assert count(built(name)) == total
 
 
-def test_se_resnet_is_a_resnet34_and_its_squeeze_and_excitations():
-    added = sum(n * squeeze_excitation(c, c // 16) for c, n in zip((64, 128, 256, 512), (3, 4, 6, 3), strict=True))
-    assert count(built("se_resnet")) == count(built("resnet34")) + added
+def test_se_resnet_is_a_resnet18_and_its_squeeze_and_excitations():
+    """As in github.com/ZhaoZhibin/Physionet2020model, models/SEResnet1dag.py: kernels of 15 and 7, reduction 16, no biases."""
+    added = sum(2 * 2 * c * (c // 16) for c in (64, 128, 256, 512))
+    assert count(built("se_resnet")) == 8_737_408 + added
 
 
 def test_the_network_of_ribeiro_is_counted_by_hand():

@@ -219,8 +219,9 @@ def test_separable_and_anti_aliased_convolutions_take_the_place_of_long_ones_onl
         ({"kernel_size": ((3, 3), (3,), 3, 3)}, r"kernel_size needs one value, or one for each of 2, got 1: \(3,\)"),
         ({"attention": ("squeeze_excite",)}, "attention needs one value, or one for each of 4, got 1"),
         ({"block": "basis"}, r"a block is 'basic' or 'bottleneck', got .*'basis'"),
+        ({"lead_wise": True, "attention": "bam"}, "attention 'bam' mixes the leads that lead_wise keeps apart; leave one"),
         ({"kernel_scale": 0}, "a positive number, got 0"),
-        ({"attention": "squeze_excite"}, "no attention .*named 'squeze_excite'. Did you mean 'squeeze_excite'"),
+        ({"attention": "squeze_excite"}, "got 'squeze_excite'; did you mean 'squeeze_excite'"),
     ],
 )
 def test_wrong_arguments_are_named(wrong, message):

@@ -9,9 +9,9 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ecg_backbones.bigru import BiGRU
-    from ecg_backbones.clocs_cnn import ClocsCNN
+    from ecg_backbones.clocs_cnn import CLOCSCNN
     from ecg_backbones.conformer import Conformer
-    from ecg_backbones.convnext import ConvNeXt1d
+    from ecg_backbones.convnext import ConvNeXt, convnext1d_small, convnext1d_tiny
     from ecg_backbones.darknet import Darknet, Darknet19, cspdarknet53, darknet19, darknet53
     from ecg_backbones.densenet import DenseNet, densenet121, densenet_leadwise, densenet_vanilla
     from ecg_backbones.efficientnet import (
@@ -111,18 +111,18 @@ if TYPE_CHECKING:
         tresnet_xl,
     )
     from ecg_backbones.runge_kutta import RungeKuttaResNet, midpoint_resnet, rk4_resnet, rk8_resnet
-    from ecg_backbones.s4 import S4
     from ecg_backbones.transformer import Transformer
     from ecg_backbones.vgg import VGG, vgg16, vgg16_bn, vgg16_leadwise
-    from ecg_backbones.vit import ViT, vit_small, vit_tiny
+    from ecg_backbones.vit import ViT, vit_base, vit_small, vit_tiny
+    from ecg_backbones.vit_all_leads import AllLeadViT, vit_base_all_leads, vit_small_all_leads, vit_tiny_all_leads
     from ecg_backbones.xception import Xception, xception_leadwise, xception_vanilla
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
     "bigru": ("BiGRU",),
-    "clocs_cnn": ("ClocsCNN",),
+    "clocs_cnn": ("CLOCSCNN",),
     "conformer": ("Conformer",),
-    "convnext": ("ConvNeXt1d",),
+    "convnext": ("ConvNeXt", "convnext1d_small", "convnext1d_tiny"),
     "darknet": ("Darknet", "Darknet19", "cspdarknet53", "darknet19", "darknet53"),
     "densenet": ("DenseNet", "densenet121", "densenet_leadwise", "densenet_vanilla"),
     "efficientnet": (
@@ -222,26 +222,27 @@ _WHERE = {
         "tresnet_xl",
     ),
     "runge_kutta": ("RungeKuttaResNet", "midpoint_resnet", "rk4_resnet", "rk8_resnet"),
-    "s4": ("S4",),
     "transformer": ("Transformer",),
     "vgg": ("VGG", "vgg16", "vgg16_bn", "vgg16_leadwise"),
-    "vit": ("ViT", "vit_small", "vit_tiny"),
+    "vit": ("ViT", "vit_base", "vit_small", "vit_tiny"),
+    "vit_all_leads": ("AllLeadViT", "vit_base_all_leads", "vit_small_all_leads", "vit_tiny_all_leads"),
     "xception": ("Xception", "xception_leadwise", "xception_vanilla"),
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
 # In full, because a type checker reads it; a test compares it with the table above.
 __all__ = [
+    "AllLeadViT",
     "AsymmetricLoss",
     "AttentiveHead",
     "BiGRU",
     "BoundaryLoss",
+    "CLOCSCNN",
     "CRFHead",
     "CRNN",
     "ClassWeightedBCELoss",
-    "ClocsCNN",
     "Conformer",
-    "ConvNeXt1d",
+    "ConvNeXt",
     "Darknet",
     "Darknet19",
     "DenseNet",
@@ -266,7 +267,6 @@ __all__ = [
     "ResNet",
     "ResNetAntonior92",
     "RungeKuttaResNet",
-    "S4",
     "SubtractUNet",
     "Transformer",
     "UNetDecoder",
@@ -277,6 +277,8 @@ __all__ = [
     "WeightedSumLoss",
     "Xception",
     "class_weights",
+    "convnext1d_small",
+    "convnext1d_tiny",
     "cspdarknet53",
     "darknet19",
     "darknet53",
@@ -359,8 +361,12 @@ __all__ = [
     "vgg16",
     "vgg16_bn",
     "vgg16_leadwise",
+    "vit_base",
+    "vit_base_all_leads",
     "vit_small",
+    "vit_small_all_leads",
     "vit_tiny",
+    "vit_tiny_all_leads",
     "wide_resnet101_2",
     "wide_resnet50_2",
     "xception_leadwise",

@@ -1,8 +1,8 @@
-"""Gated recurrent units that read the steps of a strided stem forwards and backwards.
+"""Convolutions that shorten the signal, then gated recurrent units in both directions.
 
-Cho et al., "Learning phrase representations using RNN encoder-decoder for statistical machine translation", EMNLP 2014,
-arXiv:1406.1078; in both directions: Schuster and Paliwal, "Bidirectional recurrent neural networks", 1997,
-doi:10.1109/78.650093.
+Cho, van Merriënboer, Gulcehre, Bahdanau, Bougares, Schwenk, Bengio, "Learning phrase representations using RNN
+encoder-decoder for statistical machine translation", EMNLP 2014, arXiv:1406.1078 (the unit); Schuster, Paliwal, "Bidirectional
+recurrent neural networks", IEEE Transactions on Signal Processing 1997, doi:10.1109/78.650093. The sizes are ours.
 """
 
 from __future__ import annotations
@@ -12,32 +12,33 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from ecg_backbones.layers.conv_norm_activation import ConvNormActivation
 from ecg_backbones.layers.convolution import scaled_kernel
 from ecg_backbones.layers.geometry import Geometry
-from ecg_backbones.layers.strided_stem import StridedStem
 from ecg_core.contracts.backbone import Backbone
 
 __all__ = ["BiGRU"]
 
 
 class BiGRU(Backbone):
-    """A strided stem, and layers of gated recurrent units in both directions.
+    """Convolutions, each halving the steps, and layers of recurrent units that read what is left from both ends.
 
     Args:
         in_leads: Leads of the input ECG; ``None`` infers it from the first batch.
-        stem_widths: Channels of the stem's convolutions, each of which halves the steps.
-        stem_kernel_size: Odd kernel length of the stem's convolutions, in steps.
-        hidden: Channels of each direction.
+        stem_widths: Channels of each convolution.
+        kernel_size: Odd kernel length of the convolutions, in steps.
+        hidden: Units of each direction.
         depth: Recurrent layers.
-        dropout: Dropout between the recurrent layers.
-        kernel_scale: ``fs`` over the sampling frequency that the kernels were made for.
+        dropout: Probability of zeroing an activation between recurrent layers in training.
+        kernel_scale: ``fs`` over 250 Hz; scales the kernels.
 
     Shape:
         - input: ``(batch, in_leads, samples)``
-        - features: ``(batch, 2 * hidden, ceil(samples / 2 ** len(stem_widths)))``, forwards first
+        - features: ``(batch, 2 * hidden, ceil(samples / stride))`` with ``stride = 2 ** len(stem_widths)``; the direction that
+          reads forwards comes first
 
     Raises:
-        ValueError: The stem has no convolution, there is no layer, or the kernel is even.
+        ValueError: There is no convolution or no recurrent layer, or a kernel is even.
     """
 
     papers: ClassVar[tuple[str, ...]] = ("arXiv:1406.1078", "doi:10.1109/78.650093")
@@ -46,41 +47,48 @@ class BiGRU(Backbone):
         self,
         in_leads: int | None = None,
         *,
-        stem_widths: Sequence[int] = (32, 64, 128, 128),
-        stem_kernel_size: int = 15,
+        stem_widths: Sequence[int] = (32, 64, 128),
+        kernel_size: int = 7,
         hidden: int = 128,
         depth: int = 2,
-        dropout: float = 0.2,
+        dropout: float = 0.0,
         kernel_scale: float = 1.0,
     ) -> None:
         super().__init__()
-        if depth < 1:
-            raise ValueError(f"a BiGRU needs at least one recurrent layer, got depth={depth}")
-        self.stem = StridedStem(in_leads, stem_widths, kernel_size=scaled_kernel(stem_kernel_size, kernel_scale))
+        if not stem_widths or depth < 1:
+            raise ValueError(
+                f"a BiGRU needs a convolution and a recurrent layer, got stem_widths={tuple(stem_widths)}, depth={depth}"
+            )
+        length, channels, seen = scaled_kernel(kernel_size, kernel_scale), in_leads, Geometry()
+        self.stem = nn.ModuleList()
+        stages = []
+        for width in stem_widths:
+            conv = ConvNormActivation(channels, width, length, stride=2)
+            self.stem.append(conv)
+            channels, seen = width, conv.after(seen)
+            stages.append(seen.stage(width))
         self.recurrent = nn.GRU(
-            stem_widths[-1],
-            hidden,
-            num_layers=depth,
-            batch_first=True,
-            dropout=dropout if depth > 1 else 0.0,
-            bidirectional=True,
+            stem_widths[-1], hidden, depth, batch_first=True, bidirectional=True, dropout=dropout if depth > 1 else 0.0
         )
-        self.stages = (self.stem.after(Geometry()).stage(2 * hidden, sees_all=True),)
+        self.stages = (*stages, seen.stage(2 * hidden, sees_all=True))
 
     @classmethod
     def conformance_params(cls) -> dict[str, Any]:
         """What the contract kit may rely on."""
-        tiny = {"stem_widths": (4, 4), "stem_kernel_size": 3, "hidden": 4, "depth": 1}
-        refused = [{"stem_widths": ()}, {"depth": 0}, {"stem_kernel_size": 4}]
-        return {"arguments": tiny, "leads": 3, "samples": 80, "refused": refused}
+        tiny = {"stem_widths": (4, 6), "kernel_size": 3, "hidden": 4}
+        return {"arguments": tiny, "leads": 3, "samples": 60, "refused": [{"stem_widths": ()}, {"depth": 0}, {"kernel_size": 4}]}
 
     @property
     def in_leads(self) -> int | None:  # type: ignore[override]
-        """Leads the stem takes; ``None`` before the first batch of a lazy stem."""
-        return self.stem.in_leads
+        """Leads of the first convolution; ``None`` before the first batch of a lazy one."""
+        return self.stem[0].conv.known_channels  # type: ignore[union-attr, return-value]
 
     def forward_intermediates(self, x: Tensor) -> list[Tensor]:
-        """One map, ``(batch, 2 * hidden, ceil(samples / stride))``."""
+        """The map behind each convolution, and the states behind the last recurrent layer."""
         self.check_input(x)
-        states, _ = self.recurrent(self.stem(x).transpose(1, 2))
-        return [states.transpose(1, 2)]
+        features = []
+        for conv in self.stem:
+            x = conv(x)
+            features.append(x)
+        features.append(self.recurrent(x.transpose(1, 2))[0].transpose(1, 2))
+        return features

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ecg_backbones.layers.activations import Activation
 from ecg_backbones.layers.conv_norm_activation import ConvNormActivation
 from ecg_backbones.layers.convolution import HeConv1d, scaled_kernel
 from ecg_backbones.layers.geometry import Geometry
+from ecg_backbones.layers.max_pool import max_pool
 from ecg_core.config.configurable import Variant
 from ecg_core.contracts.backbone import Backbone
 
@@ -254,8 +254,7 @@ class Darknet19(Backbone):
         self.check_input(x)
         features = []
         for stage, pool in zip(self.blocks, self.pools, strict=True):
-            # Asked for its indices, the pooling accepts any length in an exported program; without, only the traced one.
-            x = stage(F.max_pool1d(x, pool, return_indices=True)[0] if pool > 1 else x)
+            x = stage(max_pool(x, pool) if pool > 1 else x)
             features.append(x)
         return features
 

@@ -17,6 +17,7 @@ from torch.nn.parameter import UninitializedParameter
 from ecg_backbones.layers.activations import Activation, activation_layer
 from ecg_backbones.layers.convolution import same_conv1d, scaled_kernel
 from ecg_backbones.layers.geometry import Geometry
+from ecg_backbones.layers.max_pool import max_pool
 from ecg_backbones.layers.squeeze_excite import SqueezeExcite
 from ecg_core.config.configurable import Variant
 from ecg_core.contracts.backbone import Backbone
@@ -62,9 +63,9 @@ class _Block(nn.Module):
         y = self.conv1(self.before1(x))
         y = self.conv3(self.before3(self.conv2(self.before2(y))))
         if self.stride > 1:
-            # Filled with zeros before the maximum, as published; and its indices are asked for so that any length exports.
+            # Filled with zeros before the maximum, as published.
             left = (self.stride - 1) // 2
-            x, _ = F.max_pool1d(F.pad(x, (left, self.stride - 1 - left)), self.stride, return_indices=True)
+            x = max_pool(F.pad(x, (left, self.stride - 1 - left)), self.stride)
         return self.squeeze_excite(y) + F.pad(x, (0, 0, *self.fill))
 
 

@@ -4,7 +4,7 @@ He, Zhang, Ren, Sun, "Deep residual learning for image recognition", CVPR 2016; 
 transformations", CVPR 2017; Zagoruyko and Komodakis, "Wide residual networks", BMVC 2016.
 On ECGs: Ribeiro et al., "Automatic diagnosis of the 12-lead ECG using a deep neural network", Nature Communications
 2020; Strodthoff et al., "Deep learning for ECG analysis: benchmarks and insights from PTB-XL", IEEE JBHI 2021 (xResNet);
-Zhao et al., "Adaptive lead weighted ResNet", Computing in Cardiology 2020 (SE-ResNet with kernels of 15 and 7 samples).
+Zhao et al., "Adaptive lead weighted ResNet", Computing in Cardiology 2020 (SE-ResNet-18, second of the 2020 challenge).
 
 Differs from the paper: one axis instead of two, and longer kernels. A 3x3 kernel sees 9 neighbours, a 1-D kernel only
 as many as it is long, and the ECG's small waves are wide in samples: at 250 Hz a QRS complex lasts about 25. The stem's
@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor, nn
 
 from ecg_backbones.layers.activations import Activation
+from ecg_backbones.layers.attention import Attention, attention_maker
 from ecg_backbones.layers.convolution import scaled_kernel
 from ecg_backbones.layers.geometry import Geometry
 from ecg_backbones.layers.lead_wise import lead_rows, lead_wise_leads
@@ -28,7 +29,6 @@ from ecg_backbones.layers.residual import BasicBlock, BlockOptions, Bottleneck, 
 from ecg_backbones.layers.stem import Stem
 from ecg_core.config.configurable import Variant
 from ecg_core.contracts.backbone import Backbone
-from ecg_core.discovery.registries import ATTN_LAYERS
 
 __all__ = [
     "BasicBlock", "Bottleneck", "ResNet", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d",
@@ -37,7 +37,6 @@ __all__ = [
 ]  # fmt: skip
 
 Block = Literal["basic", "bottleneck"]
-Attention = str | Mapping[str, Any]
 PerBlock = int | Sequence[int | Sequence[int]]
 
 
@@ -57,7 +56,8 @@ class ResNet(Backbone):
         expansion: Channels of a bottleneck's output for each of ``widths``.
         convolution: ``"plain"``, ``"separable"``, or ``"anti_aliased"``, which blurs before it strides.
         shortcut: How shortcuts stride: in their convolution, ``"conv"``, or in a pooling, ``"max"``, ``"avg"`` or ``"blur"``.
-        attention: Attention layer of every block, by name or with arguments, ``{"name": "squeeze_excite", "reduction": 8}``;
+        attention: Attention layer of every block: one of ours by name or with arguments, ``{"name": "squeeze_excite",
+            "reduction": 8}``, or what makes one when it is called with ``channels``;
             or one, or ``None``, for each stage.
         attention_at: Attention on a block's ``"end"``, before the sum, or on the ``"neck"`` of bottlenecks.
         activation: By name.
@@ -79,12 +79,13 @@ class ResNet(Backbone):
         - features: ``(batch, channels, ceil(samples / stride))``, where the default ``stride`` is ``2 ** (len(widths) + 1)``
 
     Raises:
-        ValueError: What is given for each stage differs in length, or a kernel is even.
+        ValueError: What is given for each stage differs in length, a kernel is even, or attention would mix leads that are to
+            be kept apart.
     """
 
     papers: ClassVar[tuple[str, ...]] = (
-        "arXiv:1512.03385", "arXiv:1611.05431", "arXiv:1605.07146", "arXiv:1812.01187", "doi:10.1038/s41467-020-15432-4",
-        "arXiv:2004.13701",
+        "arXiv:1512.03385", "arXiv:1605.07146", "arXiv:1611.05431", "arXiv:1812.01187", "arXiv:1603.09382", "arXiv:2003.13630",
+        "arXiv:2004.13701", "doi:10.1038/s41591-018-0268-3", "doi:10.1038/s41467-020-15432-4", "doi:10.22489/CinC.2020.112",
     )  # fmt: skip
 
     def __init__(
@@ -118,6 +119,8 @@ class ResNet(Backbone):
         super().__init__()
         if len(widths) != len(depths) or not widths:
             raise ValueError(f"each stage needs a width and a depth, got widths={tuple(widths)}, depths={tuple(depths)}")
+        if lead_wise and attention is not None:
+            raise ValueError(f"attention {attention!r} mixes the leads that lead_wise keeps apart; leave one of them out")
         number = len(widths)
         strides = (1, *[2] * (number - 1)) if strides is None else strides
         kernels = [_each("kernel_size", k, d) for k, d in zip(_each("kernel_size", kernel_size, number), depths, strict=True)]
@@ -154,7 +157,7 @@ class ResNet(Backbone):
             _each("attention", attention, number),
             strict=True,
         ):
-            options = replace(shared, attention=None if layer is None else _maker(layer))
+            options = replace(shared, attention=None if layer is None else attention_maker(layer))
             attended |= layer is not None
             stage = nn.Sequential()
             for index, length in enumerate(lengths):
@@ -208,11 +211,6 @@ class ResNet(Backbone):
         return lead_rows(self.forward_features(x), self.lead_wise_leads)
 
 
-def _maker(spec: Attention) -> Any:
-    """A function that makes this attention layer for a number of channels."""
-    return lambda channels: ATTN_LAYERS.build(spec, channels=channels)
-
-
 def _each(word: str, value: Any, number: int) -> list[Any]:
     """One value for each of ``number`` stages or blocks."""
     if isinstance(value, (str, Mapping)) or not isinstance(value, Sequence):
@@ -248,7 +246,9 @@ resnext101_32x8d = Variant(
 )
 wide_resnet50_2 = Variant(ResNet, {**_DEEP, "neck": 2.0}, conformance=_small())
 wide_resnet101_2 = Variant(ResNet, {**_DEEP, "depths": (3, 4, 23, 3), "neck": 2.0}, conformance=_small())
-se_resnet = Variant(ResNet, {"depths": (3, 4, 6, 3), "attention": "squeeze_excite", "dropout": 0.2}, conformance=_small())
+se_resnet = Variant(
+    ResNet, {"attention": {"name": "squeeze_excite", "bias": False}, "dropout": 0.2}, conformance=_small()
+)  # Zhao et al. drop out inside the blocks only, not behind their sums
 xresnet1d18 = Variant(ResNet, _XRESNET, conformance=_small(stem_widths=(2, 4)))
 xresnet1d34 = Variant(ResNet, {**_XRESNET, "depths": (3, 4, 6, 3)}, conformance=_small(stem_widths=(2, 4)))
 xresnet1d50 = Variant(ResNet, {**_XRESNET, **_DEEP}, conformance=_small(stem_widths=(2, 4)))

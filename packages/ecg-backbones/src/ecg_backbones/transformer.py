@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from ecg_backbones.layers.conv_norm_activation import ConvNormActivation
 from ecg_backbones.layers.convolution import scaled_kernel
 from ecg_backbones.layers.geometry import Geometry
-from ecg_backbones.layers.strided_stem import StridedStem
 from ecg_core.contracts.backbone import Backbone
 from ecg_core.layers.positions import sincos_positions
 from ecg_core.layers.transformer import TransformerBlock
@@ -68,14 +68,19 @@ class Transformer(Backbone):
         if width < 2 or width % 2:
             raise ValueError(f"half of the channels hold sines and half cosines, so width must be even, got {width}")
         self.width = width
-        self.stem = StridedStem(in_leads, [*stem_widths, width], kernel_size=scaled_kernel(stem_kernel_size, kernel_scale))
+        kernel, channels, seen = scaled_kernel(stem_kernel_size, kernel_scale), in_leads, Geometry()
+        self.stem = nn.Sequential()
+        for out in (*stem_widths, width):
+            layer = ConvNormActivation(channels, out, kernel, stride=2)
+            self.stem.append(layer)
+            channels, seen = out, layer.after(seen)
         rates = [drop_path * number / max(depth - 1, 1) for number in range(depth)]
         self.blocks = nn.ModuleList(
             TransformerBlock(width, heads=heads, head_width=head_width, mlp_ratio=mlp_ratio, dropout=dropout, drop_path=rate)
             for rate in rates
         )
         self.norm = nn.LayerNorm(width)
-        self.stages = (self.stem.after(Geometry()).stage(width, sees_all=True),)
+        self.stages = (seen.stage(width, sees_all=True),)
 
     @classmethod
     def conformance_params(cls) -> dict[str, Any]:
@@ -86,7 +91,9 @@ class Transformer(Backbone):
     @property
     def in_leads(self) -> int | None:  # type: ignore[override]
         """Leads the stem takes; ``None`` before the first batch of a lazy stem."""
-        return self.stem.in_leads
+        first = self.stem[0]
+        assert isinstance(first, ConvNormActivation)
+        return first.conv.known_channels
 
     def encode(self, steps: Tensor) -> Tensor:
         """``(batch, steps, width)`` with their positions, through all blocks, normalised."""

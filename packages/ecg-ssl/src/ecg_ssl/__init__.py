@@ -10,12 +10,24 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from ecg_ssl.base.contrastive import BaseContrastiveLearner
     from ecg_ssl.base.masked import BaseMaskedAutoencoder
+    from ecg_ssl.gather import gather_rows
     from ecg_ssl.heads.projection import ProjectionHead
+    from ecg_ssl.key_queue import KeyQueue
     from ecg_ssl.masking import Masking, mask_by_noise
+    from ecg_ssl.methods.barlow_twins import BarlowTwins
+    from ecg_ssl.methods.byol import BYOL
+    from ecg_ssl.methods.moco import MoCo, moco_v1, moco_v2
+    from ecg_ssl.methods.moco_v3 import MoCoV3
     from ecg_ssl.methods.simclr import SimCLR
     from ecg_ssl.methods.st_mem import STMEM
+    from ecg_ssl.methods.vicreg import VICReg
+    from ecg_ssl.momentum import MomentumEncoder
+    from ecg_ssl.objectives.barlow_twins import barlow_twins
+    from ecg_ssl.objectives.info_nce import info_nce
     from ecg_ssl.objectives.masked import patch_mse
+    from ecg_ssl.objectives.negative_cosine import cosine_distance
     from ecg_ssl.objectives.nt_xent import nt_xent
+    from ecg_ssl.objectives.vicreg import vicreg
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
@@ -23,6 +35,18 @@ _WHERE = {
     "base.masked": ("BaseMaskedAutoencoder",),
     "heads.projection": ("ProjectionHead",),
     "masking": ("Masking", "mask_by_noise"),
+    "gather": ("gather_rows",),
+    "key_queue": ("KeyQueue",),
+    "methods.barlow_twins": ("BarlowTwins",),
+    "methods.byol": ("BYOL",),
+    "methods.moco": ("MoCo", "moco_v1", "moco_v2"),
+    "methods.moco_v3": ("MoCoV3",),
+    "methods.vicreg": ("VICReg",),
+    "momentum": ("MomentumEncoder",),
+    "objectives.barlow_twins": ("barlow_twins",),
+    "objectives.info_nce": ("info_nce",),
+    "objectives.negative_cosine": ("cosine_distance",),
+    "objectives.vicreg": ("vicreg",),
     "methods.simclr": ("SimCLR",),
     "methods.st_mem": ("STMEM",),
     "objectives.masked": ("patch_mse",),
@@ -32,15 +56,29 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
 # In full, because a type checker reads it; a test compares it with the table above.
 __all__ = [
+    "BYOL",
+    "BarlowTwins",
     "BaseContrastiveLearner",
     "BaseMaskedAutoencoder",
+    "KeyQueue",
     "Masking",
+    "MoCo",
+    "MoCoV3",
+    "MomentumEncoder",
     "ProjectionHead",
     "STMEM",
     "SimCLR",
+    "VICReg",
+    "barlow_twins",
+    "cosine_distance",
+    "gather_rows",
+    "info_nce",
     "mask_by_noise",
+    "moco_v1",
+    "moco_v2",
     "nt_xent",
     "patch_mse",
+    "vicreg",
 ]
 
 

@@ -14,7 +14,6 @@ Activation = Literal[
 ]  # fmt: skip
 
 _LAYERS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
     "relu6": nn.ReLU6,
     "elu": nn.ELU,
     "celu": nn.CELU,
@@ -31,18 +30,21 @@ _LAYERS: dict[str, type[nn.Module]] = {
 }
 
 
-def activation_layer(name: Activation, *, slope: float = 0.01) -> nn.Module:
+def activation_layer(name: Activation, *, slope: float = 0.01, overwrite: bool = False) -> nn.Module:
     """A layer of this activation.
 
     Args:
         name: One of :data:`Activation`; ``"none"`` is the identity.
         slope: Of ``"leaky_relu"`` below zero.
+        overwrite: Let rectifiers write into their input, which nobody else may need then: the output of a normalisation.
 
     Raises:
         ValueError: There is no activation of this name.
     """
     if name == "leaky_relu":
-        return nn.LeakyReLU(slope)
+        return nn.LeakyReLU(slope, inplace=overwrite)
+    if name == "relu":
+        return nn.ReLU(inplace=overwrite)
     if name not in _LAYERS:
         raise ValueError(f"activation must be one of {', '.join(get_args(Activation))}, got {name!r}")
     return _LAYERS[name]()

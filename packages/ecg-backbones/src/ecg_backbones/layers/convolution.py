@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
@@ -32,7 +33,29 @@ class HeConv1d(nn.Conv1d):
         """``(batch, channels, steps)`` to ``(batch, out_channels, ceil(steps / stride))``."""
         if self.uneven:
             input = F.pad(input, (0, 1))
+        if self._is_long_depthwise and not torch.compiler.is_compiling() and input.device.type == "cpu":
+            return self._channels_last(input)
         return super().forward(input)
+
+    @property
+    def _is_long_depthwise(self) -> bool:
+        """Whether the library falls back to its slow road: each channel by itself, with more than 11 taps."""
+        striding_backwards = self.stride[0] > 1 and torch.is_grad_enabled()  # slower in the other layout
+        return self.groups == self.in_channels > 1 and self.kernel_size[0] > 11 and not striding_backwards
+
+    def _channels_last(self, x: Tensor) -> Tensor:
+        """The same convolution as one over two axes, the channels innermost in memory: 2 to 3 times as fast."""
+        layout = torch.channels_last
+        y = F.conv2d(
+            x.unsqueeze(3).contiguous(memory_format=layout),
+            self.weight.unsqueeze(3).contiguous(memory_format=layout),
+            self.bias,
+            stride=(self.stride[0], 1),
+            padding=(int(self.padding[0]), 0),
+            dilation=(self.dilation[0], 1),
+            groups=self.groups,
+        )
+        return y.squeeze(3).contiguous()
 
     @property
     def known_channels(self) -> int | None:

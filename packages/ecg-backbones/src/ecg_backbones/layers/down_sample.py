@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ecg_backbones.layers.blur_pool import BlurPool1d
 from ecg_backbones.layers.geometry import Geometry
+from ecg_backbones.layers.max_pool import max_pool
 
 __all__ = ["DownSample", "DownSampleMode"]
 
@@ -55,8 +56,7 @@ class DownSample(nn.Module):
             return x
         match self.mode:
             case "max":
-                # Asked for its indices, the pooling accepts any length in an exported program.
-                return F.max_pool1d(F.pad(x, (0, factor - 1), value=float("-inf")), factor, return_indices=True)[0]
+                return max_pool(F.pad(x, (0, factor - 1), value=float("-inf")), factor)
             case "avg":
                 return self._mean(x)
             case "lp":

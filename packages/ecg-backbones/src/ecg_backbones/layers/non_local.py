@@ -9,10 +9,10 @@ normalisation.
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ecg_backbones.layers.convolution import same_conv1d
+from ecg_backbones.layers.max_pool import max_pool
 from ecg_backbones.layers.sized import SizedByInput
 from ecg_core.layers.attention import attend
 
@@ -66,6 +66,5 @@ class NonLocal(SizedByInput):
     def _fewer(self, x: Tensor) -> Tensor:
         if self.subsample == 1:
             return x
-        # Asked for its indices, the pooling accepts any length in an exported program. Padded, it leaves two of two steps, so
-        # that the exported program takes those too.
-        return F.max_pool1d(x, self.subsample, padding=self.subsample // 2, return_indices=True)[0]
+        # Padded, it leaves two of two steps, so that an exported program takes those too.
+        return max_pool(x, self.subsample, padding=self.subsample // 2)

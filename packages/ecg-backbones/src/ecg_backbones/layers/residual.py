@@ -74,9 +74,10 @@ class BlockOptions:
 
     def shortcut_of(self, in_channels: int, out_channels: int, stride: int) -> nn.Module:
         """The input, with the block's channels and steps."""
-        convolved = [self.pointwise(in_channels, out_channels, stride=stride), nn.BatchNorm1d(out_channels)]
         if self.shortcut == "conv":
-            return nn.Identity() if stride == 1 and in_channels == out_channels else nn.Sequential(*convolved)
+            if stride == 1 and in_channels == out_channels:
+                return nn.Identity()
+            return nn.Sequential(self.pointwise(in_channels, out_channels, stride=stride), nn.BatchNorm1d(out_channels))
         parts: list[nn.Module] = []
         if stride > 1:
             parts.append(DownSample(stride, self.shortcut, taps=7))

@@ -1,90 +1,129 @@
-"""Diagonal state space over the steps, as one long convolution by FFT.
+"""Diagonal state spaces: a long convolution over time whose kernel is a sum of damped oscillations.
 
 Gu, Gupta, Goel, Ré, "On the parameterization and initialization of diagonal state space models", NeurIPS 2022,
-arXiv:2206.11893 (S4D-Lin, discretised with a zero-order hold): ``x' = A x + B u``, ``y = Re(C x) + D u`` with a complex
-diagonal ``A`` whose imaginary parts are multiples of pi, and ``B`` of ones.
+arXiv:2206.11893 (S4D; initialised as S4D-Lin, with B fixed to ones and discretised by a zero-order hold).
+
+Complex numbers are held as pairs of real ones, and the Vandermonde product is taken in blocks of time: ``exp(a (m q + r))`` is
+``exp(a m q) exp(a r)``, so that a kernel of any length costs one product of small matrices instead of a table of channels by
+states by steps. Only the spectra are complex tensors.
 """
 
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 __all__ = ["DiagonalStateSpace"]
 
+_BLOCK = 64  # steps of one block of the kernel
+
 
 class DiagonalStateSpace(nn.Module):
-    """A state of its own for every channel, in one direction or in both.
-
-    Parameters are pairs of real numbers and the kernel is made in real arithmetic, so that weights are stored, cast and
-    exported like any others.
+    """Each channel by itself through ``x' = A x + u``, ``y = 2 Re(C x) + D u`` with a diagonal A, sampled at the channel's rate.
 
     Args:
         channels: Channels of the input.
-        state: Complex numbers in the state of a channel; each stands for itself and its conjugate.
-        bidirectional: Add the same from the end of the window, with a ``C`` of its own.
-        step_range: Bounds of the step sizes that are drawn first, log-uniformly.
+        states: States of each channel, even; half of them are stored, the others are their conjugates.
+        bidirectional: Add the same system read backwards, with a C of its own.
+        step_range: Smallest and largest time step a channel starts with; drawn log-uniformly.
+        time_scale: Multiplies every time step: 0.5 at twice the sampling frequency keeps the kernels as they are in seconds.
 
     Shape:
         ``(batch, channels, steps)`` to the same
 
     Raises:
-        ValueError: There is no state.
+        ValueError: ``states`` is not a positive even number, or the time steps are not positive and in order.
     """
 
     def __init__(
         self,
         channels: int,
         *,
-        state: int = 16,
+        states: int = 64,
         bidirectional: bool = True,
         step_range: tuple[float, float] = (1e-3, 1e-1),
+        time_scale: float = 1.0,
     ) -> None:
         super().__init__()
-        if state < 1:
-            raise ValueError(f"a state space needs at least one number in its state, got state={state}")
-        low, high = (math.log(bound) for bound in step_range)
-        self.log_step = nn.Parameter(low + (high - low) * torch.rand(channels))
-        self.log_decay = nn.Parameter(torch.full((channels, state), math.log(0.5)))  # -Re A, positive whatever is learned
-        self.frequency = nn.Parameter(math.pi * torch.arange(state).float().repeat(channels, 1))
-        directions = 2 if bidirectional else 1
-        self.read = nn.Parameter(torch.randn(directions, channels, state, 2) * 0.5**0.5)  # C
-        self.skip = nn.Parameter(torch.randn(channels))  # D
+        if states < 2 or states % 2:
+            raise ValueError(f"states come in conjugate pairs, so there must be a positive even number of them, got {states}")
+        if not 0 < step_range[0] <= step_range[1] or time_scale <= 0:
+            raise ValueError(
+                f"time steps must satisfy 0 < shortest <= longest and time_scale > 0, got {tuple(step_range)} and {time_scale}"
+            )
+        pairs = states // 2
+        self._sizes = channels, pairs
+        self.step_range, self.time_scale = tuple(step_range), time_scale
+        self.log_step = nn.Parameter(torch.empty(channels))
+        # A = -exp(log_decay) + i frequency, (channels, pairs) stored as vectors: weight decay is for matrices, and would draw
+        # every oscillation to a standstill; the authors' code, too, trains A and the time steps without.
+        self.log_decay = nn.Parameter(torch.empty(channels * pairs))
+        self.frequency = nn.Parameter(torch.empty(channels * pairs))
+        self.readout = nn.Parameter(torch.empty(2 if bidirectional else 1, channels, pairs, 2))  # C: real and imaginary part
+        self.skip = nn.Parameter(torch.empty(channels))
+        self.reset_parameters()
 
-    def kernel(self, steps: int) -> Tensor:
-        """What an impulse leaves in each later step, ``(directions, channels, steps)``."""
-        step = self.log_step.exp()[:, None]
-        decay, turn = -self.log_decay.exp(), self.frequency
-        # (exp(step A) - 1) / A, the hold of B = 1, in real and imaginary parts
-        grown = (step * decay).exp()
-        above_re, above_im = grown * (step * turn).cos() - 1, grown * (step * turn).sin()
-        size = decay.square() + turn.square()
-        held_re, held_im = (above_re * decay + above_im * turn) / size, (above_im * decay - above_re * turn) / size
-        read_re, read_im = self.read.unbind(-1)
-        weight_re, weight_im = read_re * held_re - read_im * held_im, read_re * held_im + read_im * held_re
-        times = torch.arange(steps, device=step.device, dtype=step.dtype)
-        envelope = ((step * decay)[..., None] * times).exp()  # (channels, state, steps)
-        angle = (step * turn)[..., None] * times
-        cosines, sines = envelope * angle.cos(), envelope * angle.sin()
-        # Products and sums instead of a contraction, which autocast would do in half precision.
-        pairs = zip(weight_re[..., None], weight_im[..., None], strict=True)
-        return 2 * torch.stack([(real * cosines - imaginary * sines).sum(dim=1) for real, imaginary in pairs])
+    def reset_parameters(self) -> None:
+        """S4D-Lin: ``A_n = -1/2 + i pi n``; the time steps log-uniform, C and D normal."""
+        shortest, longest = map(math.log, self.step_range)
+        nn.init.uniform_(self.log_step, shortest, longest)
+        nn.init.constant_(self.log_decay, math.log(0.5))
+        with torch.no_grad():
+            self.frequency.unflatten(0, self._sizes).copy_(math.pi * torch.arange(self._sizes[1]))
+        nn.init.normal_(self.readout, std=0.5**0.5)  # a complex normal number of variance 1
+        nn.init.normal_(self.skip)
+
+    def kernel(self, steps: int, dtype: torch.dtype | None = None) -> Tensor:
+        """``(directions, channels, steps)``: what an impulse leaves behind.
+
+        Args:
+            steps: Length of the kernel.
+            dtype: Precision; that of the parameters by default.
+        """
+        decay, frequency = (p.to(dtype).unflatten(0, self._sizes) for p in (self.log_decay.exp(), self.frequency))
+        readout = self.readout.to(dtype)
+        step = self.time_scale * self.log_step.to(dtype).exp()[:, None]
+        real, imag = -decay * step, frequency * step  # A dt: (channels, pairs)
+        # By a zero-order hold the discrete B is (exp(A dt) - 1) / A, here as one complex number times C.
+        held = real.exp() * imag.cos() - 1, real.exp() * imag.sin()
+        size = decay.square() + frequency.square()
+        gain = (frequency * held[1] - decay * held[0]) / size, (-decay * held[1] - frequency * held[0]) / size
+        weight = (
+            2 * (readout[..., 0] * gain[0] - readout[..., 1] * gain[1]),
+            2 * (readout[..., 0] * gain[1] + readout[..., 1] * gain[0]),
+        )  # (directions, channels, pairs)
+        blocks = steps // _BLOCK + 2  # never a single one, for which an exported program would be special
+        start = _BLOCK * torch.arange(blocks, device=step.device, dtype=step.dtype)[:, None]  # (blocks, 1)
+        within = torch.arange(_BLOCK, device=step.device, dtype=step.dtype)
+        envelope, angle = (real[:, None] * start).exp(), imag[:, None] * start  # (channels, blocks, pairs)
+        left = torch.cat(
+            [
+                envelope * (weight[0][..., None, :] * angle.cos() - weight[1][..., None, :] * angle.sin()),
+                -envelope * (weight[0][..., None, :] * angle.sin() + weight[1][..., None, :] * angle.cos()),
+            ],
+            dim=-1,
+        )  # (directions, channels, blocks, 2 pairs)
+        envelope, angle = (real[..., None] * within).exp(), imag[..., None] * within  # (channels, pairs, block)
+        right = torch.cat([envelope * angle.cos(), envelope * angle.sin()], dim=1)  # (channels, 2 pairs, block)
+        # Selected rather than sliced, and the blocks counted generously: an exported program accepts every length.
+        return (left @ right).flatten(2).index_select(2, torch.arange(steps, device=step.device))
 
     def forward(self, x: Tensor) -> Tensor:
-        """The output of the system, in the precision of the input; computed in float32 at least."""
-        steps, dtype = x.shape[-1], torch.promote_types(x.dtype, torch.float32)
-        u, made = x.to(dtype), self.kernel(steps).to(dtype)
-        forwards, *backwards = made.split(1)
-        # Backwards one step late, so that no step counts twice; the last of it would lie behind the window.
-        signals = [u, forwards, *(F.pad(kernel, (1, -1)) for kernel in backwards)]
-        # One transform for all: an exported program cannot prove by itself that kernels, whose number is known, fill its rows.
-        spectra = torch.fft.rfft(torch.cat(signals), n=2 * steps)
-        response = spectra[-len(made)]
-        if backwards:  # backwards in time is the conjugate
-            response = response + spectra[-1].conj()
-        product = spectra[: -len(made)] * response
-        y = torch.fft.irfft(product, n=2 * steps)[..., :steps] + self.skip[:, None].to(dtype) * u
-        return y.to(x.dtype)
+        """The response to the input, in the input's precision or float32, whichever is finer."""
+        steps, kind = x.shape[-1], torch.promote_types(x.dtype, torch.float32)
+        with _full_precision(x.device.type):
+            x = x.to(kind)
+            kernel = self.kernel(steps, kind)
+            length = 2 * steps  # room for the kernel to run out, on both sides
+            spectrum = torch.fft.rfft(kernel, n=length)
+            response = spectrum[0] if spectrum.shape[0] == 1 else spectrum[0] + spectrum[1].conj()  # conjugate: backwards
+            y = torch.fft.irfft(torch.fft.rfft(x, n=length) * response, n=length)[..., :steps]
+            return y + self.skip.to(kind)[:, None] * x
+
+
+def _full_precision(device: str) -> AbstractContextManager[None]:
+    """A place where matrices are multiplied as they are; the meta device, which computes nothing, has no such setting."""
+    return nullcontext() if device == "meta" else torch.autocast(device, enabled=False)

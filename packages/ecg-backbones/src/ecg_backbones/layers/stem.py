@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
 from ecg_backbones.layers.activations import Activation, activation_layer
 from ecg_backbones.layers.convolution import HeConv1d, same_conv1d
 from ecg_backbones.layers.geometry import Geometry
+from ecg_backbones.layers.max_pool import max_pool
 from ecg_backbones.layers.space_to_depth import SpaceToDepth
 
 __all__ = ["Stem"]
@@ -25,8 +25,7 @@ class _MaxPool3(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        # Asked for its indices, the pooling accepts any length in an exported program; without, only the traced one.
-        return F.max_pool1d(x, 3, stride=self.stride, padding=1, return_indices=True)[0]
+        return max_pool(x, 3, stride=self.stride, padding=1)
 
     def after(self, before: Geometry) -> Geometry:
         return before.then(3, stride=self.stride, padding=1)

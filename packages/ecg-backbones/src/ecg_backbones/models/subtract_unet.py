@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ecg_backbones.heads.per_step import PerStepHead
 from ecg_backbones.layers.conv_norm_activation import ConvNormActivation
 from ecg_backbones.layers.convolution import HeConv1d, scaled_kernel
 from ecg_backbones.layers.geometry import Geometry
+from ecg_backbones.layers.max_pool import max_pool
 from ecg_backbones.layers.repetition import repeated_to
 from ecg_core.config.configurable import Variant
 from ecg_core.contracts.backbone import Backbone, Stage
@@ -115,8 +115,7 @@ class SubtractUNet(Backbone):
         for level, scale in zip(self.down, self.scales, strict=True):
             x = level(x)
             maps.append(x)
-            # Asked for its indices, the pooling accepts any length in an exported program; without, only the traced one.
-            x = F.max_pool1d(x, scale, return_indices=True)[0]
+            x = max_pool(x, scale)
         near, far = self.near(x), self.far(x)
         x = torch.cat([near, far, near - far], dim=1)
         for level, finer in zip(self.up, reversed(maps), strict=True):

@@ -17,6 +17,7 @@ from ecg_backbones.heads.unet_decoder import UNetDecoder
 from ecg_backbones.layers.conv_norm_activation import ConvNormActivation
 from ecg_backbones.layers.convolution import HeConv1d, scaled_kernel
 from ecg_backbones.layers.geometry import Geometry
+from ecg_backbones.layers.max_pool import max_pool
 from ecg_core.config.configurable import Variant
 from ecg_core.contracts.backbone import Backbone
 from ecg_core.run.labelling import LabellingTask
@@ -95,8 +96,7 @@ class UNetEncoder(Backbone):
         self.check_input(x)
         features: list[Tensor] = []
         for level in self.levels:
-            # Asked for its indices, the pooling accepts any length in an exported program; without, only the traced one.
-            x = level(nn.functional.max_pool1d(x, 2, return_indices=True)[0] if features else x)
+            x = level(max_pool(x, 2) if features else x)
             features.append(x)
         return features
 
