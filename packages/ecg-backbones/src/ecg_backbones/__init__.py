@@ -111,6 +111,7 @@ if TYPE_CHECKING:
         tresnet_xl,
     )
     from ecg_backbones.runge_kutta import RungeKuttaResNet, midpoint_resnet, rk4_resnet, rk8_resnet
+    from ecg_backbones.transformer import Transformer
     from ecg_backbones.vgg import VGG, vgg16, vgg16_bn, vgg16_leadwise
     from ecg_backbones.vit import ViT, vit_base, vit_small, vit_tiny
     from ecg_backbones.vit_all_leads import AllLeadViT, vit_base_all_leads, vit_small_all_leads, vit_tiny_all_leads
@@ -221,6 +222,7 @@ _WHERE = {
         "tresnet_xl",
     ),
     "runge_kutta": ("RungeKuttaResNet", "midpoint_resnet", "rk4_resnet", "rk8_resnet"),
+    "transformer": ("Transformer",),
     "vgg": ("VGG", "vgg16", "vgg16_bn", "vgg16_leadwise"),
     "vit": ("ViT", "vit_base", "vit_small", "vit_tiny"),
     "vit_all_leads": ("AllLeadViT", "vit_base_all_leads", "vit_small_all_leads", "vit_tiny_all_leads"),
@@ -266,6 +268,7 @@ __all__ = [
     "ResNetAntonior92",
     "RungeKuttaResNet",
     "SubtractUNet",
+    "Transformer",
     "UNetDecoder",
     "UNetEncoder",
     "VGG",
