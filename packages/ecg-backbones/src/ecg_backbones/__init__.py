@@ -208,6 +208,7 @@ _WHERE = {
         "tresnet_xl",
     ),
     "runge_kutta": ("RungeKuttaResNet", "midpoint_resnet", "rk4_resnet", "rk8_resnet"),
+    "s4": ("S4",),
     "vit": ("ViT", "vit_base", "vit_small", "vit_tiny"),
     "vit_all_leads": ("AllLeadViT", "vit_base_all_leads", "vit_small_all_leads", "vit_tiny_all_leads"),
 }
