@@ -111,6 +111,7 @@ if TYPE_CHECKING:
         tresnet_xl,
     )
     from ecg_backbones.runge_kutta import RungeKuttaResNet, midpoint_resnet, rk4_resnet, rk8_resnet
+    from ecg_backbones.s4 import S4
     from ecg_backbones.transformer import Transformer
     from ecg_backbones.vgg import VGG, vgg16, vgg16_bn, vgg16_leadwise
     from ecg_backbones.vit import ViT, vit_base, vit_small, vit_tiny
@@ -222,6 +223,7 @@ _WHERE = {
         "tresnet_xl",
     ),
     "runge_kutta": ("RungeKuttaResNet", "midpoint_resnet", "rk4_resnet", "rk8_resnet"),
+    "s4": ("S4",),
     "transformer": ("Transformer",),
     "vgg": ("VGG", "vgg16", "vgg16_bn", "vgg16_leadwise"),
     "vit": ("ViT", "vit_base", "vit_small", "vit_tiny"),
@@ -267,6 +269,7 @@ __all__ = [
     "ResNet",
     "ResNetAntonior92",
     "RungeKuttaResNet",
+    "S4",
     "SubtractUNet",
     "Transformer",
     "UNetDecoder",
