@@ -61,7 +61,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def slow(session: nox.Session) -> None:
     """The tests that take minutes."""
-    install_all(session, *TESTING, "import-linter", every_format=True)
+    install_all(session, *TESTING, "import-linter", "onnx", "onnxscript", "onnxruntime", every_format=True)
     single_threaded(session)
     session.run("pytest", "-q", "-m", "slow", *(session.posargs or ["packages", "tests"]))
 
