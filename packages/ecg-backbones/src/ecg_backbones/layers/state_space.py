@@ -14,6 +14,7 @@ import math
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 __all__ = ["DiagonalStateSpace"]
@@ -118,8 +119,12 @@ class DiagonalStateSpace(nn.Module):
             x = x.to(kind)
             kernel = self.kernel(steps, kind)
             length = 2 * steps  # room for the kernel to run out, on both sides
-            spectrum = torch.fft.rfft(kernel, n=length)
-            response = spectrum[0] if spectrum.shape[0] == 1 else spectrum[0] + spectrum[1].conj()  # conjugate: backwards
+            # Backwards in time is from the end: lag -j stands at length - j. Put together before the transform, because an
+            # exporter knows less of complex tensors than to be multiplied.
+            both = F.pad(kernel[0], (0, steps))
+            if kernel.shape[0] == 2:
+                both = both + F.pad(kernel[1].flip(-1), (steps, 0)).roll(1, dims=-1)
+            response = torch.fft.rfft(both)
             y = torch.fft.irfft(torch.fft.rfft(x, n=length) * response, n=length)[..., :steps]
             return y + self.skip.to(kind)[:, None] * x
 
