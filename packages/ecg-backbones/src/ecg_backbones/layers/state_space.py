@@ -89,7 +89,8 @@ class DiagonalStateSpace(nn.Module):
         step = self.time_scale * self.log_step.to(dtype).exp()[:, None]
         real, imag = -decay * step, frequency * step  # A dt: (channels, pairs)
         # By a zero-order hold the discrete B is (exp(A dt) - 1) / A, here as one complex number times C.
-        held = real.exp() * imag.cos() - 1, real.exp() * imag.sin()
+        # exp(a + ib) - 1 is written so that short time steps do not cancel.
+        held = real.expm1() * imag.cos() - 2 * (imag / 2).sin().square(), real.exp() * imag.sin()
         size = decay.square() + frequency.square()
         gain = (frequency * held[1] - decay * held[0]) / size, (-decay * held[1] - frequency * held[0]) / size
         weight = (
