@@ -72,6 +72,16 @@ def test_the_kernel_is_the_vandermonde_product():
         torch.testing.assert_close(kernel, 2 * ((c * (torch.exp(a * dt) - 1) / a) @ powers).real)
 
 
+def test_short_time_steps_lose_nothing_in_single_precision():
+    torch.manual_seed(0)
+    single = DiagonalStateSpace(16, states=8, step_range=(1e-5, 1e-4))
+    double = DiagonalStateSpace(16, states=8).double()
+    double.load_state_dict(single.state_dict())
+    with torch.no_grad():
+        error = (single.kernel(1000).double() - double.kernel(1000)).norm(dim=2) / double.kernel(1000).norm(dim=2)
+    assert error.max() < 5e-6
+
+
 def test_a_constant_input_settles_at_the_steady_state_of_the_continuous_system():
     made = layer(1, bidirectional=False, step_range=(0.5, 0.5))
     with torch.no_grad():

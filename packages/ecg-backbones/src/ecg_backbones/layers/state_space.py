@@ -14,6 +14,7 @@ import math
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 __all__ = ["DiagonalStateSpace"]
@@ -88,7 +89,8 @@ class DiagonalStateSpace(nn.Module):
         step = self.time_scale * self.log_step.to(dtype).exp()[:, None]
         real, imag = -decay * step, frequency * step  # A dt: (channels, pairs)
         # By a zero-order hold the discrete B is (exp(A dt) - 1) / A, here as one complex number times C.
-        held = real.exp() * imag.cos() - 1, real.exp() * imag.sin()
+        # exp(a + ib) - 1 is written so that short time steps do not cancel.
+        held = real.expm1() * imag.cos() - 2 * (imag / 2).sin().square(), real.exp() * imag.sin()
         size = decay.square() + frequency.square()
         gain = (frequency * held[1] - decay * held[0]) / size, (-decay * held[1] - frequency * held[0]) / size
         weight = (
@@ -118,8 +120,12 @@ class DiagonalStateSpace(nn.Module):
             x = x.to(kind)
             kernel = self.kernel(steps, kind)
             length = 2 * steps  # room for the kernel to run out, on both sides
-            spectrum = torch.fft.rfft(kernel, n=length)
-            response = spectrum[0] if spectrum.shape[0] == 1 else spectrum[0] + spectrum[1].conj()  # conjugate: backwards
+            # Backwards in time is from the end: lag -j stands at length - j. Put together before the transform, because an
+            # exporter knows less of complex tensors than to be multiplied.
+            both = F.pad(kernel[0], (0, steps))
+            if kernel.shape[0] == 2:
+                both = both + F.pad(kernel[1].flip(-1), (steps, 0)).roll(1, dims=-1)
+            response = torch.fft.rfft(both)
             y = torch.fft.irfft(torch.fft.rfft(x, n=length) * response, n=length)[..., :steps]
             return y + self.skip.to(kind)[:, None] * x
 
