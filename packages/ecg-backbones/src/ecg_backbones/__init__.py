@@ -100,7 +100,17 @@ if TYPE_CHECKING:
         tresnet_xl,
     )
     from ecg_backbones.runge_kutta import RungeKuttaResNet, midpoint_resnet, rk4_resnet, rk8_resnet
-    from ecg_backbones.vit import ViT, vit_small, vit_tiny
+    from ecg_backbones.vit import ViT, vit_base, vit_small, vit_tiny
+    from ecg_backbones.vit_grid import (
+        GridViT,
+        vit_grid_base,
+        vit_grid_small,
+        vit_grid_tiny,
+        vit_leads_base,
+        vit_leads_small,
+        vit_leads_tiny,
+    )
+    from ecg_backbones.vit_time import TimeViT, vit_time_base, vit_time_small, vit_time_tiny
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
@@ -196,7 +206,17 @@ _WHERE = {
         "tresnet_xl",
     ),
     "runge_kutta": ("RungeKuttaResNet", "midpoint_resnet", "rk4_resnet", "rk8_resnet"),
-    "vit": ("ViT", "vit_small", "vit_tiny"),
+    "vit": ("ViT", "vit_base", "vit_small", "vit_tiny"),
+    "vit_grid": (
+        "GridViT",
+        "vit_grid_base",
+        "vit_grid_small",
+        "vit_grid_tiny",
+        "vit_leads_base",
+        "vit_leads_small",
+        "vit_leads_tiny",
+    ),
+    "vit_time": ("TimeViT", "vit_time_base", "vit_time_small", "vit_time_tiny"),
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
@@ -217,6 +237,7 @@ __all__ = [
     "FCNHead",
     "FCNWang",
     "FocalLoss",
+    "GridViT",
     "LinearHead",
     "MLPHead",
     "MaskedBCELoss",
@@ -226,6 +247,7 @@ __all__ = [
     "ResNetAntonior92",
     "RungeKuttaResNet",
     "SubtractUNet",
+    "TimeViT",
     "UNetDecoder",
     "UNetEncoder",
     "ViT",
@@ -299,7 +321,17 @@ __all__ = [
     "tresnet_s",
     "tresnet_xl",
     "unet",
+    "vit_base",
+    "vit_grid_base",
+    "vit_grid_small",
+    "vit_grid_tiny",
+    "vit_leads_base",
+    "vit_leads_small",
+    "vit_leads_tiny",
     "vit_small",
+    "vit_time_base",
+    "vit_time_small",
+    "vit_time_tiny",
     "vit_tiny",
     "wide_resnet101_2",
     "wide_resnet50_2",

@@ -23,7 +23,7 @@ from ecg_core.contracts.tokens import TokenBackbone
 from ecg_core.layers.positions import sincos_positions
 from ecg_core.layers.transformer import TransformerBlock
 
-__all__ = ["LeadEmbedding", "ViT", "vit_small", "vit_tiny"]
+__all__ = ["LeadEmbedding", "ViT", "vit_base", "vit_small", "vit_tiny"]
 
 
 class LeadEmbedding(nn.Module):
@@ -224,3 +224,4 @@ class ViT(TokenBackbone):
 
 vit_tiny = Variant(ViT, {"width": 192, "depth": 12, "heads": 3})
 vit_small = Variant(ViT, {"width": 384, "depth": 12, "heads": 6})
+vit_base = Variant(ViT, {"width": 768, "depth": 12, "heads": 12})

@@ -24,8 +24,10 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
             "resnet_vanilla_wide_101_2", "resnet_vanilla_wide_50_2", "resnext", "resnext101_32x8d", "resnext50_32x4d",
             "resnext_vanilla_101_32x8d", "resnext_vanilla_50_32x4d", "rk4_resnet", "rk8_resnet", "runge_kutta_resnet",
             "se_resnet", "subtract_unet", "tresnet", "tresnet_f", "tresnet_l", "tresnet_m", "tresnet_m_v2", "tresnet_n",
-            "tresnet_p", "tresnet_s", "tresnet_xl", "unet", "vit_small", "vit_tiny", "wide_resnet101_2", "wide_resnet50_2",
-            "xresnet1d101", "xresnet1d18", "xresnet1d34", "xresnet1d50",
+            "tresnet_p", "tresnet_s", "tresnet_xl", "unet", "vit_base", "vit_grid_base", "vit_grid_small", "vit_grid_tiny",
+            "vit_leads_base", "vit_leads_small", "vit_leads_tiny", "vit_small", "vit_time_base", "vit_time_small",
+            "vit_time_tiny", "vit_tiny", "wide_resnet101_2", "wide_resnet50_2", "xresnet1d101",
+            "xresnet1d18", "xresnet1d34", "xresnet1d50",
         ),
         "heads": ("attention_pooling", "crf", "fcn", "linear", "mlp", "per_step", "unet_decoder"),
         "losses": (
@@ -53,7 +55,7 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "ecg-ssl": {
-        "ssl": ("simclr", "st_mem"),
+        "ssl": ("mae", "mae_ecg", "mlae", "mtae", "simclr", "st_mem"),
     },
 }  # fmt: skip
 
