@@ -43,8 +43,8 @@ class LazyPatchHead(LazyModuleMixin, PatchHead):
     """A :class:`PatchHead` that learns from its first input how many values a patch has, and from then on is one."""
 
     cls_to_become = PatchHead
-    weight: UninitializedParameter  # type: ignore[assignment]
-    bias: UninitializedParameter
+    weight: UninitializedParameter
+    bias: UninitializedParameter  # type: ignore[assignment]
 
     def __init__(self, width: int) -> None:
         super().__init__(width, 0)
