@@ -115,7 +115,7 @@ def test_the_usual_epsilon_of_a_normalisation_misses_the_image_model(official, r
     method = MAE(ImageViT(), **decoder, mlp_ratio=2.0).eval()
     method.load_state_dict(from_official(official))
     made = method.reconstruct(batch_of(reference), noise=reference["noise"][:, None])
-    assert (made.prediction[:, 0] - reference["pred"]).abs().max() > 1e-5
+    assert (made.prediction[:, 0] - reference["pred"]).abs().max() > 2e-5
 
 
 def test_official_to_ours_to_official_is_bit_exact(official, method):

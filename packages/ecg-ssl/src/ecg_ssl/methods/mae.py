@@ -176,6 +176,10 @@ class MAE(BaseMaskedAutoencoder):
         chosen = [place for place, lead in enumerate(batch.leads) if not (self.independent_leads and lead in _DEPENDENT)]
         if len(chosen) == len(batch.leads):
             return batch.signal, None
+        if self.backbone.in_leads is None:
+            raise ValueError(
+                "independent_leads leaves leads out, and the backbone does not know its leads yet; build it with in_leads=…"
+            )
         index = torch.tensor(chosen, device=batch.signal.device)
         return batch.signal.index_select(1, index), index
 
@@ -186,10 +190,10 @@ class MAE(BaseMaskedAutoencoder):
                 f"masking={self.masking!r} hides some of the leads of a row, and a row of {name} holds one; take a backbone such "
                 "as vit_grid_tiny or vit_leads_tiny, or masking='time'"
             )
-        if lead_index is not None and (rows * leads != given or self.backbone.in_leads is None):
+        if lead_index is not None and rows * leads != given:
             raise ValueError(
-                f"independent_leads leaves leads out, which takes a backbone that knows its leads and keeps them apart; {name} "
-                "has a patch span all leads, or was built with in_leads=None"
+                f"independent_leads leaves leads out, and a patch of {name} spans them all; take a backbone that keeps leads "
+                "apart, such as vit_tiny or vit_grid_tiny"
             )
 
     def _values(self) -> int | None:
