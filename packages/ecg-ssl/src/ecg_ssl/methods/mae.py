@@ -209,10 +209,16 @@ def _backbones(*names: str, **more: Any) -> list[dict[str, Any]]:
     return [{"name": name, **small} for name in names]
 
 
+# Written out for the two that have one published size, whatever the defaults become.
+_PUBLISHED = {"decoder_width": 256, "decoder_depth": 4, "decoder_heads": 4}
 mae_ecg = Variant(MAE, {"masking": "time"}, conformance={"backbones": _backbones("vit_grid_tiny", "vit_time_tiny")})
-mtae = Variant(MAE, {"masking": "time"}, conformance={"backbones": _backbones("vit_time_tiny", "vit_time_small")})
+mtae = Variant(
+    MAE,
+    {"masking": "time", **_PUBLISHED},
+    conformance={"backbones": _backbones("vit_time_tiny", "vit_time_small")},
+)
 mlae = Variant(
     MAE,
-    {"masking": "lead"},
+    {"masking": "lead", **_PUBLISHED},
     conformance={"backbones": _backbones("vit_leads_tiny", "vit_leads_small", patch_size=200), "leads": 8},
 )
