@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecg_ssl.masking import mask_by_noise
+from ecg_ssl.masking import mask_by_noise, mask_groups
 
 
 @settings(max_examples=50, deadline=None)
@@ -52,3 +52,31 @@ def test_a_ratio_out_of_range_is_an_error(ratio):
 def test_hiding_everything_is_an_error():
     with pytest.raises(ValueError, match="hiding 75% of 3 patches leaves none visible"):
         mask_by_noise(torch.rand(3), 0.75)
+
+
+def test_groups_are_hidden_whole_in_the_order_of_their_noise():
+    noise, group = torch.tensor([[0.9, 0.1, 0.5]]), torch.tensor([0, 1, 2, 0, 1, 2])
+    keep, restore, mask = mask_groups(noise, 0.34, group)
+    assert keep.tolist() == [[1, 4]]
+    assert mask.tolist() == [[True, False, True, True, False, True]]
+    assert restore.tolist() == [[4, 0, 2, 5, 1, 3]]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 6), st.floats(0.0, 0.9), st.integers(0, 999))
+def test_groups_of_one_column_are_columns_and_larger_ones_share_a_fate(groups, members, ratio, seed):
+    noise = torch.rand(3, groups, generator=torch.Generator().manual_seed(seed))
+    if int(groups * (1 - ratio) + 1e-6) == 0:
+        return
+    alone = mask_by_noise(noise, ratio)
+    assert all(torch.equal(a, b) for a, b in zip(mask_groups(noise, ratio, torch.arange(groups)), alone, strict=True))
+    group = torch.arange(groups).repeat(members)
+    found = mask_groups(noise, ratio, group)
+    assert torch.equal(found.mask, alone.mask[:, group])
+    assert torch.equal(found.restore.argsort(dim=-1)[:, : found.keep.shape[-1]], found.keep)
+    assert torch.equal(group[found.keep[:, ::members]], alone.keep)
+
+
+def test_hiding_every_group_is_an_error():
+    with pytest.raises(ValueError, match="hiding 75% of 3 patches leaves none visible"):
+        mask_groups(torch.rand(3), 0.75, torch.arange(3).repeat(4))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ecg_ssl.objectives.masked import patch_mse
+from ecg_ssl.objectives.masked import patch_error, patch_mse
 
 
 def test_predicting_the_mean_of_noise_costs_74_over_75_and_not_one():
@@ -57,3 +57,12 @@ def test_half_precision_predictions_are_compared_in_float32():
 def test_shapes_that_would_broadcast_silently_are_an_error(patches, mask):
     with pytest.raises(ValueError, match="must have one shape"):
         patch_mse(torch.zeros(2, 4, 10), torch.zeros(patches), torch.ones(mask))
+
+
+@pytest.mark.parametrize(
+    ("distance", "expected"), [("mse", (0.25 + 9.0) / 2), ("l1", (0.5 + 3.0) / 2), ("smooth_l1", (0.125 + 2.5) / 2)]
+)
+def test_distances_of_a_small_and_a_large_error(distance, expected):
+    prediction = torch.tensor([[0.5, -3.0]])
+    loss = patch_error(prediction, torch.zeros(1, 2), torch.ones(1), normalise=False, distance=distance)
+    assert loss.item() == pytest.approx(expected)

@@ -201,6 +201,27 @@ def test_bfloat16_autocast_changes_the_loss_little(ecg_batch):
     torch.testing.assert_close(half, method.loss(batch).total, rtol=1e-2, atol=0.0)
 
 
+@pytest.mark.parametrize("spoil", [lambda x: x * 0 + 0.3, lambda x: x * 0 - 1e4, lambda x: x * (1e4 / x.abs().max())])
+def test_flat_and_huge_windows_leave_loss_and_gradients_finite_under_autocast(ecg_batch, spoil):
+    method, batch = build(), ecg_batch(4, leads=3)
+    with torch.autocast("cpu", torch.bfloat16):
+        total = method.loss(batch.with_signal(spoil(batch.signal))).total
+    total.backward()
+    assert total.isfinite()
+    assert all(p.grad.isfinite().all() for p in method.parameters())
+
+
+@pytest.mark.parametrize("name", ["vit_tiny", "vit_small", "vit_base"])
+def test_st_mem_takes_every_size_of_its_encoder(ecg_batch, name):
+    backbone = BACKBONES.build(name, in_leads=3, depth=1, patch_size=25)
+    assert (backbone.width, backbone.blocks[0].attention.heads) == {
+        "vit_tiny": (192, 3),
+        "vit_small": (384, 6),
+        "vit_base": (768, 12),
+    }[name]
+    assert STMEM(backbone, **DECODER).loss(ecg_batch(2, leads=3)).total.isfinite()
+
+
 def test_the_backbone_is_a_plain_backbone_after_training(ecg_batch):
     method, batch = build(), ecg_batch(4, leads=3)
     train(method, [batch])

@@ -115,7 +115,16 @@ if TYPE_CHECKING:
     from ecg_backbones.transformer import Transformer
     from ecg_backbones.vgg import VGG, vgg16, vgg16_bn, vgg16_leadwise
     from ecg_backbones.vit import ViT, vit_base, vit_small, vit_tiny
-    from ecg_backbones.vit_all_leads import AllLeadViT, vit_base_all_leads, vit_small_all_leads, vit_tiny_all_leads
+    from ecg_backbones.vit_grid import (
+        GridViT,
+        vit_grid_base,
+        vit_grid_small,
+        vit_grid_tiny,
+        vit_leads_base,
+        vit_leads_small,
+        vit_leads_tiny,
+    )
+    from ecg_backbones.vit_time import TimeViT, vit_time_base, vit_time_small, vit_time_tiny
     from ecg_backbones.xception import Xception, xception_leadwise, xception_vanilla
 
 # PEP 562: each public name and the module that defines it.
@@ -227,14 +236,22 @@ _WHERE = {
     "transformer": ("Transformer",),
     "vgg": ("VGG", "vgg16", "vgg16_bn", "vgg16_leadwise"),
     "vit": ("ViT", "vit_base", "vit_small", "vit_tiny"),
-    "vit_all_leads": ("AllLeadViT", "vit_base_all_leads", "vit_small_all_leads", "vit_tiny_all_leads"),
+    "vit_grid": (
+        "GridViT",
+        "vit_grid_base",
+        "vit_grid_small",
+        "vit_grid_tiny",
+        "vit_leads_base",
+        "vit_leads_small",
+        "vit_leads_tiny",
+    ),
+    "vit_time": ("TimeViT", "vit_time_base", "vit_time_small", "vit_time_tiny"),
     "xception": ("Xception", "xception_leadwise", "xception_vanilla"),
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
 # In full, because a type checker reads it; a test compares it with the table above.
 __all__ = [
-    "AllLeadViT",
     "AsymmetricLoss",
     "AttentiveHead",
     "BiGRU",
@@ -255,6 +272,7 @@ __all__ = [
     "FCNHead",
     "FCNWang",
     "FocalLoss",
+    "GridViT",
     "InceptionTime",
     "LinearHead",
     "MLPHead",
@@ -271,6 +289,7 @@ __all__ = [
     "RungeKuttaResNet",
     "S4",
     "SubtractUNet",
+    "TimeViT",
     "Transformer",
     "UNetDecoder",
     "UNetEncoder",
@@ -366,11 +385,17 @@ __all__ = [
     "vgg16_bn",
     "vgg16_leadwise",
     "vit_base",
-    "vit_base_all_leads",
+    "vit_grid_base",
+    "vit_grid_small",
+    "vit_grid_tiny",
+    "vit_leads_base",
+    "vit_leads_small",
+    "vit_leads_tiny",
     "vit_small",
-    "vit_small_all_leads",
+    "vit_time_base",
+    "vit_time_small",
+    "vit_time_tiny",
     "vit_tiny",
-    "vit_tiny_all_leads",
     "wide_resnet101_2",
     "wide_resnet50_2",
     "xception_leadwise",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
-__all__ = ["Masking", "mask_by_noise"]
+__all__ = ["Masking", "mask_by_noise", "mask_groups"]
 
 
 class Masking(NamedTuple):
@@ -30,12 +31,39 @@ def mask_by_noise(noise: Tensor, ratio: float) -> Masking:
     Raises:
         ValueError: The ratio is out of range, or no column would stay visible.
     """
-    columns = noise.shape[-1]
+    return _sorted(noise, _kept(noise.shape[-1], ratio))
+
+
+def mask_groups(noise: Tensor, ratio: float, group: Tensor) -> Masking:
+    """Hide whole groups of columns, those with the largest noise: ``groups - int(groups * (1 - ratio))`` of them.
+
+    Args:
+        noise: ``(..., groups)``.
+        ratio: Share of the groups to hide, at least 0 and below 1.
+        group: ``(columns,)`` int64: the group of each column; all groups have the same number of columns.
+
+    Returns:
+        The masking of the columns, ``(..., columns)``; within a group they keep their order.
+
+    Raises:
+        ValueError: The ratio is out of range, or no group would stay visible.
+    """
+    groups, columns = noise.shape[-1], group.shape[0]
+    kept = _kept(groups, ratio) * (columns // groups)
+    rank = noise.argsort(dim=-1, stable=True).argsort(dim=-1)  # of each group, 0 for the smallest noise
+    return _sorted(rank[..., group] * columns + torch.arange(columns, device=noise.device), kept)
+
+
+def _kept(count: int, ratio: float) -> int:
     if not 0 <= ratio < 1:
         raise ValueError(f"a mask ratio is at least 0 and below 1, got {ratio!r}")
-    kept = int(columns * (1.0 - ratio) + 1e-6)  # 10 * (1 - 0.9) is 0.9999999999999998, which must not cost a patch
+    kept = int(count * (1.0 - ratio) + 1e-6)  # 10 * (1 - 0.9) is 0.9999999999999998, which must not cost a patch
     if kept == 0:
-        raise ValueError(f"hiding {ratio:.0%} of {columns} patches leaves none visible; use longer windows or a smaller ratio")
+        raise ValueError(f"hiding {ratio:.0%} of {count} patches leaves none visible; use longer windows or a smaller ratio")
+    return kept
+
+
+def _sorted(noise: Tensor, kept: int) -> Masking:
     shuffled = noise.argsort(dim=-1, stable=True)
     restore = shuffled.argsort(dim=-1)
     return Masking(shuffled[..., :kept], restore, restore >= kept)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["sincos_positions"]
+__all__ = ["grid_positions", "sincos_positions"]
 
 
 def sincos_positions(count: int, width: int, *, like: Tensor) -> Tensor:
@@ -27,3 +27,22 @@ def sincos_positions(count: int, width: int, *, like: Tensor) -> Tensor:
     frequency = 1.0 / 10000.0 ** (torch.arange(half, device=like.device, dtype=dtype) / half)
     angle = torch.arange(count, device=like.device, dtype=dtype)[:, None] * frequency  # (count, width / 2)
     return torch.cat([angle.sin(), angle.cos()], dim=1)
+
+
+def grid_positions(leads: int, times: int, width: int, *, like: Tensor) -> Tensor:
+    """``(leads * times, width)`` positions on a grid, lead by lead: half of the channels tell the time, half the lead.
+
+    As for images in MAE, with time for the column and the lead for the row. A grid of one lead, or of one time, is a line
+    and has the positions of :func:`sincos_positions`.
+
+    Args:
+        leads: Rows of the grid.
+        times: Columns of the grid.
+        width: Channels of a token, a multiple of 4 unless the grid is a line.
+        like: A tensor on the device, and of the precision, of the result.
+    """
+    if leads == 1 or times == 1:
+        return sincos_positions(leads * times, width, like=like)
+    time = sincos_positions(times, width // 2, like=like).expand(leads, -1, -1)
+    lead = sincos_positions(leads, width // 2, like=like)[:, None].expand(-1, times, -1)
+    return torch.cat([time, lead], dim=2).flatten(0, 1)

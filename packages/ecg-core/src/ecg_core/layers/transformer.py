@@ -41,6 +41,7 @@ class TransformerBlock(nn.Module):
         mlp_ratio: Hidden channels of the perceptron per channel of a token.
         dropout: Dropout after the attention and after the perceptron.
         drop_path: Probability that a window skips a branch in training.
+        norm_eps: Added to the variance by both normalisations.
 
     Shape:
         ``(batch, tokens, width)`` to the same
@@ -55,12 +56,13 @@ class TransformerBlock(nn.Module):
         mlp_ratio: float = 4.0,
         dropout: float = 0.0,
         drop_path: float = 0.0,
+        norm_eps: float = 1e-5,
     ) -> None:
         super().__init__()
         hidden = int(width * mlp_ratio)
-        self.attention_norm = nn.LayerNorm(width)
+        self.attention_norm = nn.LayerNorm(width, eps=norm_eps)
         self.attention = SelfAttention(width, heads=heads, head_width=head_width)
-        self.mlp_norm = nn.LayerNorm(width)
+        self.mlp_norm = nn.LayerNorm(width, eps=norm_eps)
         self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
         self.dropout = nn.Dropout(dropout)
         self.drop_path = DropPath(drop_path)

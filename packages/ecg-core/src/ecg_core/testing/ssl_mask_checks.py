@@ -58,14 +58,16 @@ def masks_follow_from_record_seed_and_epoch(example: Example) -> None:
 def hidden_samples_never_reach_the_prediction(example: Example) -> None:
     """Changing the samples of hidden patches changes no prediction."""
     batch = batch_of(example)
-    method, prediction, _, mask = _masked(example, batch)
+    method, prediction, patches, mask = _masked(example, batch)
     backbone = method.backbone
-    applies(isinstance(backbone, TokenBackbone) and mask.shape[1] == example.leads, "its rows of patches are not the leads")
-    hidden = mask.repeat_interleave(backbone.patch_size, dim=-1)
-    applies(hidden.shape[-1] <= example.samples, "its patches do not lie on the signal")
-    signal = batch.signal.clone()
-    signal[..., : hidden.shape[-1]] += hidden * 5.0
-    changed = _masked(example, replace(batch, signal=signal), method)[1]
+    applies(isinstance(backbone, TokenBackbone), "it does not hide the tokens of its backbone")
+    signal = batch.signal
+    applies(patches.shape == backbone.patchify(signal).shape, "its patches do not lie on the signal")
+    # Patches of the numbers of the samples say where each sample went.
+    place = backbone.patchify(torch.arange(signal[0].numel(), dtype=signal.dtype).reshape(1, *signal.shape[1:])).long()
+    hidden = torch.zeros(len(signal), signal[0].numel(), dtype=torch.bool)
+    hidden.scatter_(1, place.expand_as(patches).flatten(1), mask[..., None].expand_as(patches).flatten(1))
+    changed = _masked(example, replace(batch, signal=signal + hidden.view_as(signal) * 5.0), method)[1]
     require_close(changed, prediction, "the predictions before and after the hidden samples changed", 1e-5)
 
 

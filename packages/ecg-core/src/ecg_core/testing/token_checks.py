@@ -22,14 +22,18 @@ def patches_hold_every_sample_once(example: Example) -> None:
     """``patchify`` only rearranges: the whole patches hold each sample of the signal once, in the row of its lead and in time."""
     backbone = _tokens(example)
     for extra in (0, 1):  # a rest shorter than a patch is left out
-        columns = example.samples // backbone.patch_size
-        x = signal(example, samples=columns * backbone.patch_size + extra)
-        patches, whole = backbone.patchify(x), x[:, :, : columns * backbone.patch_size]
+        times = example.samples // backbone.patch_size
+        x = signal(example, samples=times * backbone.patch_size + extra)
+        patches, whole = backbone.patchify(x), x[:, :, : times * backbone.patch_size]
         require(patches.ndim == 4, f"patchify gives {patches.ndim} dimensions instead of (batch, rows, columns, values)")
+        layout = backbone.layout(x.shape[1], x.shape[2])
+        require(layout[1] == times, f"layout tells of {layout[1]} times, the signal holds {times} whole patches")
+        columns = layout[0] * times
         require(
-            patches.shape[2] == columns, f"patchify gives {patches.shape[2]} columns, the signal holds {columns} whole patches"
+            patches.shape[2] == columns,
+            f"patchify gives {patches.shape[2]} columns, layout tells of {layout[0]} leads in a row and {times} times: {columns}",
         )
-        if patches.shape[1] == x.shape[1]:
+        if patches.shape[1] == x.shape[1] and layout[0] == 1:
             require_equal(patches.flatten(2), whole, "the patches put together again and the signal")
         require_equal(_sorted(patches), _sorted(whole), "the samples in the patches and in the signal, sorted")
 

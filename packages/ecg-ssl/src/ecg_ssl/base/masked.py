@@ -14,7 +14,6 @@ from ecg_core.contracts.losses import Losses
 from ecg_core.contracts.ssl import SSLMethod
 from ecg_core.contracts.tokens import TokenBackbone
 from ecg_core.data.batch import Batch
-from ecg_ssl.masking import Masking, mask_by_noise
 from ecg_ssl.objectives.masked import patch_mse
 
 __all__ = ["BaseMaskedAutoencoder", "Reconstruction"]
@@ -34,11 +33,11 @@ class Reconstruction(NamedTuple):
 
 
 class BaseMaskedAutoencoder(SSLMethod):
-    """Base of methods that reconstruct hidden patches; a subclass implements :meth:`decode`.
+    """Base of methods that reconstruct hidden patches; a subclass implements :meth:`reconstruct`.
 
     Args:
         backbone: A backbone of tokens.
-        mask_ratio: Share of the patches to hide, in every row on its own.
+        mask_ratio: Share of the patches to hide.
         normalise_patches: Predict each patch standardised by its own mean and variance.
         crop_seconds: Train on a random crop of this length; ``None`` takes windows whole.
 
@@ -64,33 +63,32 @@ class BaseMaskedAutoencoder(SSLMethod):
         self.crop = None if crop_seconds is None else Compose([{"name": "random_crop", "seconds": crop_seconds}])
 
     @abstractmethod
-    def decode(self, latent: Tensor, masking: Masking) -> Tensor:
-        """Predictions ``(batch, rows, columns, values)`` from ``(batch, rows, prefix + kept + suffix, width)``."""
-
     def reconstruct(self, batch: Batch, *, noise: Tensor | None = None) -> Reconstruction:
         """Hide, encode, predict.
 
         Args:
             batch: Windows of at least enough patches that one stays visible.
-            noise: ``(batch, rows, columns)`` by which patches are hidden, largest first; drawn from the batch by default.
+            noise: By what patches are hidden, largest first; drawn from the batch by default.
         """
-        if self.crop is not None:
-            batch = self.crop(batch, generator=batch.draws(_CROP))
-        self.backbone.check_input(batch.signal)
-        patches = self.backbone.patchify(batch.signal)
-        if noise is None:
-            noise = batch.draws(_MASK).uniform(size=tuple(patches.shape[1:3]))
-        masking = mask_by_noise(noise, self.mask_ratio)
-        latent = self.backbone.encode(self.backbone.embed(patches), masking.keep)
-        return Reconstruction(self.decode(latent, masking), patches, masking.mask)
+
+    def error(self, made: Reconstruction) -> Tensor:
+        """What the loss is of a reconstruction: the mean squared error on the hidden patches."""
+        return patch_mse(made.prediction, made.patches, made.mask, normalise=self.normalise_patches)
+
+    def cropped(self, batch: Batch) -> Batch:
+        """A random crop of each window, or the windows whole."""
+        return batch if self.crop is None else self.crop(batch, generator=batch.draws(_CROP))
+
+    def noise(self, batch: Batch, *size: int) -> Tensor:
+        """Uniform noise ``(batch, *size)``, drawn from the batch."""
+        return batch.draws(_MASK).uniform(size=size)
 
     def loss(self, batch: Batch, *, noise: Tensor | None = None) -> Losses:
-        """Mean squared error on the hidden patches.
+        """:meth:`error` of :meth:`reconstruct`.
 
         Logs ``prediction_rms`` of the hidden patches, in units of the target: near 0, only the mean is predicted.
         """
-        prediction, patches, mask = self.reconstruct(batch, noise=noise)
-        total = patch_mse(prediction, patches, mask, normalise=self.normalise_patches)
+        made = self.reconstruct(batch, noise=noise)
         with torch.no_grad():
-            rms = patch_mse(prediction, torch.zeros_like(prediction), mask, normalise=False).sqrt()
-        return Losses(total, {"prediction_rms": rms})
+            rms = patch_mse(made.prediction, torch.zeros_like(made.prediction), made.mask, normalise=False).sqrt()
+        return Losses(self.error(made), {"prediction_rms": rms})

@@ -6,39 +6,20 @@ second case, the patch embedding twice. We compute positions: they are checked o
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from ecg_core.layers.positions import sincos_positions
+from ecg_ssl.convert.names import ALIAS, Names, check_alias
 
 __all__ = ["from_official", "to_official"]
 
-# (official, ours): how names begin. Encoder names are those of the full file.
-_NAMES = (
-    ("encoder.sep_embedding", "backbone.separator"),
-    ("encoder.to_patch_embedding.1.", "backbone.patch_embedding.0."),
-    ("encoder.to_patch_embedding.2.", "backbone.patch_embedding.1."),
-    ("encoder.to_patch_embedding.3.", "backbone.patch_embedding.2."),
-    ("encoder.norm.", "backbone.norm."),
-    ("to_decoder_embedding.", "decoder.embed."),
-    ("decoder_norm.", "decoder.norm."),
-    ("decoder_head.", "decoder.head."),
-)
-_BLOCKS = (("encoder.block", "backbone.blocks."), ("decoder_blocks.", "decoder.blocks."))
-_IN_BLOCK = (
-    (".attn.norm.", ".attention_norm."),
-    (".attn.fn.to_qkv.", ".attention.qkv."),
-    (".attn.fn.to_out.0.", ".attention.out."),
-    (".ff.norm.", ".mlp_norm."),
-    (".ff.fn.net.0.", ".mlp.0."),
-    (".ff.fn.net.3.", ".mlp.2."),
-)
+# Encoder names are those of the full file.
+_NAMES = Names("an ST-MEM", (("encoder.sep_embedding", "backbone.separator"),))
 _LEAD = "encoder.lead_embeddings."
 _POSITIONS = ("encoder.pos_embedding", "decoder_pos_embed")
-_ALIAS = "to_patch_embedding."
 
 
 def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -57,14 +38,14 @@ def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, value in theirs.items():
         if name in _POSITIONS:
             _check_positions(name, value)
-        elif name.startswith(_ALIAS):
-            _check_alias(name, value, theirs.get(f"encoder.{name}"))
+        elif name.startswith(ALIAS):
+            check_alias(name, value, theirs.get(f"encoder.{name}"))
         elif name.startswith(_LEAD):
             leads[int(name.removeprefix(_LEAD))] = value
         elif name == "mask_embedding":
             ours["decoder.mask_token"] = value.flatten()
         else:
-            ours[_renamed(name, _NAMES, _BLOCKS, _IN_BLOCK)] = value
+            ours[_NAMES.ours(name)] = value
     ours["backbone.lead_embedding.weight"] = torch.stack([leads[number] for number in sorted(leads)])
     return ours if full else {name.removeprefix("backbone."): value for name, value in ours.items()}
 
@@ -89,32 +70,12 @@ def to_official(state: Mapping[str, Tensor], *, patches: int = 30) -> dict[str, 
             theirs["mask_embedding"] = value.reshape(1, 1, -1)
             theirs["decoder_pos_embed"] = _positions(patches, value)
         else:
-            theirs[_renamed(name, _swapped(_NAMES), _swapped(_BLOCKS), _swapped(_IN_BLOCK))] = value
+            theirs[_NAMES.official(name)] = value
     theirs["encoder.pos_embedding"] = _positions(patches, theirs["encoder.sep_embedding"])
     if not full:
         return {name.removeprefix("encoder."): value for name, value in theirs.items()}
-    repeated = {name.removeprefix("encoder."): value for name, value in theirs.items() if name.startswith(f"encoder.{_ALIAS}")}
+    repeated = {name.removeprefix("encoder."): value for name, value in theirs.items() if name.startswith(f"encoder.{ALIAS}")}
     return theirs | repeated
-
-
-def _renamed(
-    name: str, names: Iterable[tuple[str, str]], blocks: Iterable[tuple[str, str]], inside: Iterable[tuple[str, str]]
-) -> str:
-    for before, after in names:
-        if name.startswith(before):
-            return after + name.removeprefix(before)
-    for before, after in blocks:
-        found = re.fullmatch(re.escape(before) + r"(\d+)(\..+)", name)
-        for part, ours in inside:
-            if found and found[2].startswith(part):
-                return after + found[1] + ours + found[2].removeprefix(part)
-    raise ValueError(
-        f"'{name}' is no name of an ST-MEM state dict; pass the model's weights alone, without classifier or optimizer"
-    )
-
-
-def _swapped(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [(b, a) for a, b in pairs]
 
 
 def _positions(patches: int, like: Tensor) -> Tensor:
@@ -127,8 +88,3 @@ def _check_positions(name: str, value: Tensor) -> None:
     expected = _positions(value.shape[1] - 2, value[0, 0])
     if not torch.allclose(value, expected, rtol=0.0, atol=1e-4):
         raise ValueError(f"'{name}' does not hold ST-MEM's sin-cos positions; this file is of another model")
-
-
-def _check_alias(name: str, value: Tensor, first: Tensor | None) -> None:
-    if first is None or not torch.equal(value, first):
-        raise ValueError(f"'{name}' should repeat 'encoder.{name}' and does not; the file is damaged or of another model")

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from ecg_core.contracts.backbone import Backbone
 from ecg_core.contracts.recipe import Recipe
-from ecg_ssl.base.masked import BaseMaskedAutoencoder
+from ecg_core.data.batch import Batch
+from ecg_ssl.base.masked import BaseMaskedAutoencoder, Reconstruction
 from ecg_ssl.layers.decoder import LeadwiseDecoder
-from ecg_ssl.masking import Masking
+from ecg_ssl.masking import Masking, mask_by_noise
 from ecg_ssl.objectives.masked import patch_mse
 
 __all__ = ["STMEM"]
@@ -93,6 +94,20 @@ class STMEM(BaseMaskedAutoencoder):
             "masked_loss": masked_loss,
         }
 
+    def reconstruct(self, batch: Batch, *, noise: Tensor | None = None) -> Reconstruction:
+        """Hide patches of every lead on its own, encode the others of all leads together, predict each lead from its own.
+
+        Args:
+            batch: Windows of at least enough patches that one stays visible.
+            noise: ``(batch, leads, columns)`` by which patches are hidden, largest first; drawn from the batch by default.
+        """
+        batch = self.cropped(batch)
+        self.backbone.check_input(batch.signal)
+        patches = self.backbone.patchify(batch.signal)
+        masking = mask_by_noise(self.noise(batch, *patches.shape[1:3]) if noise is None else noise, self.mask_ratio)
+        latent = self.backbone.encode(self.backbone.embed(patches), masking.keep)
+        return Reconstruction(self.decode(latent, masking), patches, masking.mask)
+
     def decode(self, latent: Tensor, masking: Masking) -> Tensor:
-        """Each lead's samples from its own tokens, ``(batch, leads, columns, patch_size)``."""
+        """Each lead's samples from its own tokens: ``(batch, leads, columns, patch_size)`` from the encoded ones."""
         return self.decoder(latent, masking.restore)

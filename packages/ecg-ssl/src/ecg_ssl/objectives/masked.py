@@ -1,15 +1,30 @@
-"""Mean squared error on hidden patches: He et al., CVPR 2022, section 3, "reconstruction target"."""
+"""Errors on hidden patches: He et al., CVPR 2022, section 3, "reconstruction target"."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["patch_mse"]
+__all__ = ["patch_error", "patch_mse"]
 
 
 def patch_mse(prediction: Tensor, patches: Tensor, mask: Tensor, *, normalise: bool = True) -> Tensor:
-    """Mean over the samples of all hidden patches of the squared error, a scalar in float32.
+    """Mean over the samples of all hidden patches of the squared error: :func:`patch_error` with its defaults."""
+    return patch_error(prediction, patches, mask, normalise=normalise)
+
+
+def patch_error(
+    prediction: Tensor,
+    patches: Tensor,
+    mask: Tensor,
+    *,
+    normalise: bool = True,
+    distance: Literal["mse", "l1", "smooth_l1"] = "mse",
+) -> Tensor:
+    """Mean over the samples of all hidden patches of an error, a scalar in float32.
 
     The patches are constants: no gradient flows into them.
 
@@ -18,6 +33,7 @@ def patch_mse(prediction: Tensor, patches: Tensor, mask: Tensor, *, normalise: b
         patches: The true samples, of the same shape.
         mask: ``(..., patches)``, true (or 1) where hidden; visible patches do not count.
         normalise: Compare with each patch standardised by its own mean and unbiased variance (plus 1e-6).
+        distance: The square of the error, its size, or half its square up to 1 and its size less one half from there.
 
     Raises:
         ValueError: The shapes do not match.
@@ -29,5 +45,11 @@ def patch_mse(prediction: Tensor, patches: Tensor, mask: Tensor, *, normalise: b
     target, weight = patches.detach().to(dtype), mask.to(dtype)
     if normalise:
         target = (target - target.mean(dim=-1, keepdim=True)) / (target.var(dim=-1, keepdim=True) + 1e-6).sqrt()
-    error = (prediction.to(dtype) - target).square().mean(dim=-1)  # (..., patches)
-    return (error * weight).sum() / weight.sum()
+    found = prediction.to(dtype)
+    if distance == "mse":
+        error = (found - target).square()
+    elif distance == "l1":
+        error = (found - target).abs()
+    else:
+        error = F.smooth_l1_loss(found, target, reduction="none")
+    return (error.mean(dim=-1) * weight).sum() / weight.sum()
