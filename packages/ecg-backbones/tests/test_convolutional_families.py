@@ -64,6 +64,20 @@ def test_every_network_names_its_papers_and_works_without_arguments(name):
     assert model.in_leads == (12 if name in LEADWISE else None)
 
 
+# The names of torch_ecg's registry of backbones, shared/specs/torch_ecg.md, 1.1, but for the residual networks.
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("dense_net", "densenet"), ("DenseNet", "densenet"), ("mobile_net_v1", "mobilenet_v1"), ("MobileNetV1", "mobilenet_v1"),
+        ("mobile_net_v2", "mobilenet_v2"), ("MobileNetV2", "mobilenet_v2"), ("mobile_net_v3", "mobilenet_v3"),
+        ("MobileNetV3", "mobilenet_v3"), ("multi_scopic_cnn", "multi_scopic"), ("MultiScopicCNN", "multi_scopic"),
+        ("RegNet", "regnet"), ("regnet_S", "regnet_s"), ("VGG16", "vgg16"), ("Xception", "xception"),
+    ],
+)  # fmt: skip
+def test_names_of_torch_ecg_lead_to_the_same_networks(theirs, ours):
+    assert BACKBONES.get(theirs) is BACKBONES.get(ours)
+
+
 # Convolutions and poolings only, so that a step sees a part of the window; narrow, and of the depth of the named network.
 LOCAL = {
     "vgg16": {"widths": (2, 2, 2, 2, 2)},
