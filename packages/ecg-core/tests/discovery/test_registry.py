@@ -320,8 +320,12 @@ def test_a_configuration_of_another_kind_is_refused():
 
 def test_a_misspelt_argument_is_pythons_own_type_error():
     BACKBONES.add(Toy, "toy")
-    with pytest.raises(TypeError, match="unexpected keyword argument 'wdith'"):
+    with pytest.raises(TypeError, match=r"Toy.__init__\(\) got an unexpected keyword argument 'wdith'. Did you mean 'width'\?"):
         BACKBONES.build({"name": "toy", "wdith": 3})
+    with pytest.raises(TypeError, match=r"unexpected keyword argument 'wdith'. Did you mean 'width'\?"):
+        BACKBONES.build("toy", wdith=3)
+    with pytest.raises(TypeError, match=r"unexpected keyword argument 'zzzz'"):
+        BACKBONES.build("toy", zzzz=3)
 
 
 def test_given_arguments_win_over_configured_ones():

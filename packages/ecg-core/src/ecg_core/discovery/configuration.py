@@ -18,6 +18,7 @@ from ecg_core.discovery.index import Component, get_index
 from ecg_core.discovery.installed_hooks import installed_hooks
 from ecg_core.discovery.kinds import KINDS, singular
 from ecg_core.discovery.modules import is_target
+from ecg_core.discovery.names import near_names
 from ecg_core.errors import ConfigError, RegistryError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def build(registry: Registry[Any], spec: str | Mapping[str, Any], given: Mapping
     source = registry.get(name)
     _check_words(registry, name, source)
     arguments |= given
+    _check_arguments(source, arguments)
     if isinstance(source, Variant) or (isinstance(source, type) and issubclass(source, Configurable)):
         return call(source, arguments)
     found = registry.describe(name)
@@ -62,6 +64,19 @@ def build(registry: Registry[Any], spec: str | Mapping[str, Any], given: Mapping
     made = call(source, arguments)
     remember(made, address, noted)
     return made
+
+
+def _check_arguments(source: Any, arguments: Mapping[str, Any]) -> None:
+    """Python's own error for a misspelt argument, with the nearest that there is (as Python 3.13 says it by itself)."""
+    signature = signature_of(source)
+    if signature is None or any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
+        return
+    for word in arguments:
+        near = [] if word in signature.parameters or word.startswith("*") else near_names(word, signature.parameters, most=1)
+        if near:
+            cls = source.cls if isinstance(source, Variant) else source
+            called = f"{cls.__qualname__}.__init__()" if isinstance(cls, type) else f"{cls.__qualname__}()"
+            raise TypeError(f"{called} got an unexpected keyword argument '{word}'. Did you mean '{near[0]}'?")
 
 
 def to_config(registry: Registry[Any], obj: Any) -> dict[str, Any]:
