@@ -60,9 +60,12 @@ def test_every_component_in_the_code_is_declared_under_exactly_one_name_of_its_k
     declared = get_index().plugins[distribution].components
     names = Counter((c.kind, c.target) for c in declared)
     of_variants = {_loaded(c).cls for c in declared if isinstance(_loaded(c), Variant)}
+    variants = {id(_loaded(c)): c.target for c in declared if isinstance(_loaded(c), Variant)}
     for target, thing in _defined(distribution.replace("-", "_")):
         if thing in of_variants:
             continue  # its named sizes are what is declared (docs/adr/0005)
+        if variants.get(id(thing), target) != target:
+            continue  # imported from where it is declared
         assert names[_kind_of(thing), target] == 1, f"{target} is declared {names[_kind_of(thing), target]} times"
 
 

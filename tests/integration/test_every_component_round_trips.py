@@ -41,8 +41,9 @@ def head(example: Example) -> tuple[dict[str, Any], Callable[[Any], Any]]:
     """Scores."""
 
     def scores(made: Any) -> torch.Tensor:
-        shape = (4, CHANNELS) if made.reads == "embedding" else (4, CHANNELS, 9)
-        x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        generator = torch.Generator().manual_seed(0)
+        maps = [torch.randn(4, CHANNELS, 9 >> number, generator=generator) for number in range(-made.grid)]
+        x = {"embedding": maps[0].mean(dim=-1), "features": maps[0], "intermediates": maps}[made.reads]
         return materialize(made, x).eval()(x)
 
     return {"classes": CLASSES, **example.arguments}, scores
@@ -57,7 +58,9 @@ def model(example: Example) -> tuple[dict[str, Any], Callable[[Any], Any]]:
 
     def outputs(made: Any) -> list[torch.Tensor]:
         materialize(made, signal(example))
-        batch = toy_batch(4, example.leads, example.samples, fs=example.fs, classes=len(made.classes))
+        words = {"fs": example.fs, "classes": len(made.classes), "per_step": made.per_step}
+        batch = toy_batch(4, example.leads, example.samples, **words)
+        torch.manual_seed(5)  # of dropout
         return [made.train().loss(batch).total, made.eval().predict(batch)]
 
     return stated, outputs

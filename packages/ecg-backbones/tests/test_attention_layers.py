@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ecg_backbones.layers.attention import _LAYERS, attention_maker
 from ecg_backbones.layers.bam import BAM
 from ecg_backbones.layers.cbam import CBAM
 from ecg_backbones.layers.coordinate_attention import CoordinateAttention
@@ -17,6 +18,7 @@ from ecg_backbones.layers.non_local import NonLocal
 from ecg_backbones.layers.selective_kernel import SelectiveKernel
 from ecg_backbones.layers.self_attention import StepAttention, TransformerEncoder
 from ecg_backbones.layers.squeeze_excite import SqueezeExcite
+from ecg_backbones.resnet import ResNet
 from ecg_core.contracts.lazy import is_materialized, materialize
 from ecg_core.discovery.registries import ATTN_LAYERS
 from ecg_core.layers.transformer import TransformerBlock
@@ -326,3 +328,27 @@ def test_attention_over_steps_does_not_know_their_order(cls):
 def test_wrong_arguments_are_named(cls, wrong, message):
     with pytest.raises(ValueError, match=message):
         cls(16, **wrong)
+
+
+def test_a_network_takes_our_layers_by_name_and_any_other_by_its_class():
+    class Halved(torch.nn.Module):
+        def __init__(self, channels):
+            super().__init__()
+            self.channels = channels
+
+        def forward(self, x):
+            return x / 2
+
+    layer = attention_maker({"name": "squeeze_excite", "reduction": 2})(16)
+    assert layer.squeeze.out_features == 8
+    assert attention_maker(Halved)(16).channels == 16
+    model = ResNet(1, widths=(4,), depths=(1,), attention=Halved)
+    assert any(isinstance(m, Halved) for m in model.modules())
+    with pytest.raises(ValueError, match="got 'squeeze_exite'; did you mean 'squeeze_excite'"):
+        attention_maker("squeeze_exite")
+
+
+def test_the_names_a_network_takes_are_those_of_the_registry():
+    assert set(_LAYERS) == set(ATTN_LAYERS)
+    for name, made in _LAYERS.items():
+        assert ATTN_LAYERS.get(name) is made

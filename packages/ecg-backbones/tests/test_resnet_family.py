@@ -221,7 +221,7 @@ def test_separable_and_anti_aliased_convolutions_take_the_place_of_long_ones_onl
         ({"block": "basis"}, r"a block is 'basic' or 'bottleneck', got .*'basis'"),
         ({"lead_wise": True, "attention": "bam"}, "attention 'bam' mixes the leads that lead_wise keeps apart; leave one"),
         ({"kernel_scale": 0}, "a positive number, got 0"),
-        ({"attention": "squeze_excite"}, "no attention .*named 'squeze_excite'. Did you mean 'squeeze_excite'"),
+        ({"attention": "squeze_excite"}, "got 'squeze_excite'; did you mean 'squeeze_excite'"),
     ],
 )
 def test_wrong_arguments_are_named(wrong, message):

@@ -2,4 +2,12 @@
 
 from ecg_core.testing import conformance
 
-test_conformance = conformance("ecg-ssl")
+_HARDER = "its first negatives are random directions; the keys that replace them are harder, so its loss begins by rising"
+
+test_conformance = conformance(
+    "ecg-ssl",
+    expected_failures={
+        "moco_v1::loss_falls_on_one_batch": _HARDER,
+        "moco_v2::loss_falls_on_one_batch": _HARDER,
+    },
+)

@@ -208,8 +208,8 @@ def test_a_projector_without_a_size_takes_it_from_its_first_batch():
     head = ProjectionHead(hidden=8, width=4, layers=3)
     assert head(torch.randn(5, 7)).shape == (5, 4)
     assert head.layers[0].in_features == 7
-    with pytest.raises(ValueError, match="at least 2 layers, got 1"):
-        ProjectionHead(layers=1)
+    with pytest.raises(ValueError, match="at least 1 layer, got 0"):
+        ProjectionHead(layers=0)
 
 
 def test_a_projector_works_in_float32_under_autocast():

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from ecg_backbones.bigru import BiGRU
+    from ecg_backbones.clocs_cnn import CLOCSCNN
+    from ecg_backbones.conformer import Conformer
+    from ecg_backbones.convnext import ConvNeXt, convnext1d_small, convnext1d_tiny
     from ecg_backbones.darknet import Darknet, Darknet19, cspdarknet53, darknet19, darknet53
+    from ecg_backbones.densenet import DenseNet, densenet121, densenet_leadwise, densenet_vanilla
     from ecg_backbones.efficientnet import (
         EfficientNet,
         efficientnet_b0,
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
     from ecg_backbones.heads.mlp import MLPHead
     from ecg_backbones.heads.per_step import PerStepHead
     from ecg_backbones.heads.unet_decoder import UNetDecoder
+    from ecg_backbones.inception_time import InceptionTime
     from ecg_backbones.losses.asymmetric import AsymmetricLoss
     from ecg_backbones.losses.boundary import BoundaryLoss
     from ecg_backbones.losses.class_weights import class_weights
@@ -37,14 +43,19 @@ if TYPE_CHECKING:
     from ecg_backbones.losses.dice import DiceLoss
     from ecg_backbones.losses.focal import FocalLoss
     from ecg_backbones.losses.weighted_sum import WeightedSumLoss
+    from ecg_backbones.mobilenet_v1 import MobileNetV1, mobilenet_v1_vanilla
+    from ecg_backbones.mobilenet_v2 import MobileNetV2, mobilenet_v2_vanilla
+    from ecg_backbones.mobilenet_v3 import MobileNetV3, mobilenet_v3_large, mobilenet_v3_small
     from ecg_backbones.models.crnn import CRNN
     from ecg_backbones.models.detector import Detector, yolo1d
     from ecg_backbones.models.fcn import FCN
     from ecg_backbones.models.fcn_wang import FCNWang, fcn_wang
-    from ecg_backbones.models.named_crnn import rr_af_crf, rr_af_vanilla, rr_lstm, seq_lab
+    from ecg_backbones.models.named_crnn import ati_cnn, rr_af_crf, rr_af_vanilla, rr_lstm, seq_lab
     from ecg_backbones.models.subtract_unet import SubtractUNet, subtract_unet
     from ecg_backbones.models.unet import UNetEncoder, unet
+    from ecg_backbones.multi_scopic import MultiScopic, multi_scopic_leadwise
     from ecg_backbones.net1d import Net1D, net1d_ecgfounder
+    from ecg_backbones.regnet import RegNet, regnet_16_8, regnet_23_168, regnet_27_24, regnet_s
     from ecg_backbones.resnet import (
         ResNet,
         resnet18,
@@ -100,6 +111,9 @@ if TYPE_CHECKING:
         tresnet_xl,
     )
     from ecg_backbones.runge_kutta import RungeKuttaResNet, midpoint_resnet, rk4_resnet, rk8_resnet
+    from ecg_backbones.s4 import S4
+    from ecg_backbones.transformer import Transformer
+    from ecg_backbones.vgg import VGG, vgg16, vgg16_bn, vgg16_leadwise
     from ecg_backbones.vit import ViT, vit_base, vit_small, vit_tiny
     from ecg_backbones.vit_grid import (
         GridViT,
@@ -111,10 +125,16 @@ if TYPE_CHECKING:
         vit_leads_tiny,
     )
     from ecg_backbones.vit_time import TimeViT, vit_time_base, vit_time_small, vit_time_tiny
+    from ecg_backbones.xception import Xception, xception_leadwise, xception_vanilla
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
+    "bigru": ("BiGRU",),
+    "clocs_cnn": ("CLOCSCNN",),
+    "conformer": ("Conformer",),
+    "convnext": ("ConvNeXt", "convnext1d_small", "convnext1d_tiny"),
     "darknet": ("Darknet", "Darknet19", "cspdarknet53", "darknet19", "darknet53"),
+    "densenet": ("DenseNet", "densenet121", "densenet_leadwise", "densenet_vanilla"),
     "efficientnet": (
         "EfficientNet",
         "efficientnet_b0",
@@ -136,6 +156,7 @@ _WHERE = {
     "heads.mlp": ("MLPHead",),
     "heads.per_step": ("PerStepHead",),
     "heads.unet_decoder": ("UNetDecoder",),
+    "inception_time": ("InceptionTime",),
     "losses.asymmetric": ("AsymmetricLoss",),
     "losses.boundary": ("BoundaryLoss",),
     "losses.class_weights": ("class_weights",),
@@ -143,14 +164,19 @@ _WHERE = {
     "losses.dice": ("DiceLoss",),
     "losses.focal": ("FocalLoss",),
     "losses.weighted_sum": ("WeightedSumLoss",),
+    "mobilenet_v1": ("MobileNetV1", "mobilenet_v1_vanilla"),
+    "mobilenet_v2": ("MobileNetV2", "mobilenet_v2_vanilla"),
+    "mobilenet_v3": ("MobileNetV3", "mobilenet_v3_large", "mobilenet_v3_small"),
     "models.crnn": ("CRNN",),
     "models.detector": ("Detector", "yolo1d"),
     "models.fcn": ("FCN",),
     "models.fcn_wang": ("FCNWang", "fcn_wang"),
-    "models.named_crnn": ("rr_af_crf", "rr_af_vanilla", "rr_lstm", "seq_lab"),
+    "models.named_crnn": ("ati_cnn", "rr_af_crf", "rr_af_vanilla", "rr_lstm", "seq_lab"),
     "models.subtract_unet": ("SubtractUNet", "subtract_unet"),
     "models.unet": ("UNetEncoder", "unet"),
+    "multi_scopic": ("MultiScopic", "multi_scopic_leadwise"),
     "net1d": ("Net1D", "net1d_ecgfounder"),
+    "regnet": ("RegNet", "regnet_16_8", "regnet_23_168", "regnet_27_24", "regnet_s"),
     "resnet": (
         "ResNet",
         "resnet101",
@@ -206,6 +232,9 @@ _WHERE = {
         "tresnet_xl",
     ),
     "runge_kutta": ("RungeKuttaResNet", "midpoint_resnet", "rk4_resnet", "rk8_resnet"),
+    "s4": ("S4",),
+    "transformer": ("Transformer",),
+    "vgg": ("VGG", "vgg16", "vgg16_bn", "vgg16_leadwise"),
     "vit": ("ViT", "vit_base", "vit_small", "vit_tiny"),
     "vit_grid": (
         "GridViT",
@@ -217,6 +246,7 @@ _WHERE = {
         "vit_leads_tiny",
     ),
     "vit_time": ("TimeViT", "vit_time_base", "vit_time_small", "vit_time_tiny"),
+    "xception": ("Xception", "xception_leadwise", "xception_vanilla"),
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
@@ -224,12 +254,17 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 __all__ = [
     "AsymmetricLoss",
     "AttentiveHead",
+    "BiGRU",
     "BoundaryLoss",
+    "CLOCSCNN",
     "CRFHead",
     "CRNN",
     "ClassWeightedBCELoss",
+    "Conformer",
+    "ConvNeXt",
     "Darknet",
     "Darknet19",
+    "DenseNet",
     "Detector",
     "DiceLoss",
     "EfficientNet",
@@ -238,25 +273,41 @@ __all__ = [
     "FCNWang",
     "FocalLoss",
     "GridViT",
+    "InceptionTime",
     "LinearHead",
     "MLPHead",
     "MaskedBCELoss",
+    "MobileNetV1",
+    "MobileNetV2",
+    "MobileNetV3",
+    "MultiScopic",
     "Net1D",
     "PerStepHead",
+    "RegNet",
     "ResNet",
     "ResNetAntonior92",
     "RungeKuttaResNet",
+    "S4",
     "SubtractUNet",
     "TimeViT",
+    "Transformer",
     "UNetDecoder",
     "UNetEncoder",
+    "VGG",
     "ViT",
     "WeightedBCELoss",
     "WeightedSumLoss",
+    "Xception",
+    "ati_cnn",
     "class_weights",
+    "convnext1d_small",
+    "convnext1d_tiny",
     "cspdarknet53",
     "darknet19",
     "darknet53",
+    "densenet121",
+    "densenet_leadwise",
+    "densenet_vanilla",
     "efficientnet_b0",
     "efficientnet_b1",
     "efficientnet_b2",
@@ -270,7 +321,16 @@ __all__ = [
     "efficientnetv2_s",
     "fcn_wang",
     "midpoint_resnet",
+    "mobilenet_v1_vanilla",
+    "mobilenet_v2_vanilla",
+    "mobilenet_v3_large",
+    "mobilenet_v3_small",
+    "multi_scopic_leadwise",
     "net1d_ecgfounder",
+    "regnet_16_8",
+    "regnet_23_168",
+    "regnet_27_24",
+    "regnet_s",
     "resnet101",
     "resnet152",
     "resnet18",
@@ -321,6 +381,9 @@ __all__ = [
     "tresnet_s",
     "tresnet_xl",
     "unet",
+    "vgg16",
+    "vgg16_bn",
+    "vgg16_leadwise",
     "vit_base",
     "vit_grid_base",
     "vit_grid_small",
@@ -335,6 +398,8 @@ __all__ = [
     "vit_tiny",
     "wide_resnet101_2",
     "wide_resnet50_2",
+    "xception_leadwise",
+    "xception_vanilla",
     "xresnet1d101",
     "xresnet1d18",
     "xresnet1d34",

@@ -1,4 +1,4 @@
-"""Other names of our attention layers: their short ones, and those of torch_ecg. Not listed, and asked after a miss only."""
+"""Other names of our components: short ones, and those of torch_ecg. Not listed, and asked after a miss only."""
 
 from __future__ import annotations
 
@@ -26,3 +26,4 @@ def ecg_register_components(register: Callable[[str, str, str], None]) -> None:
     for target, names in _ATTENTION.items():
         for name in names:
             register("attention", name, f"ecg_backbones.layers.{target}")
+    register("backbones", "multi_scopic_cnn", "ecg_backbones.multi_scopic:MultiScopic")

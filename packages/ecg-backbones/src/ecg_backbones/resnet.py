@@ -18,17 +18,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
-import torch
 from torch import Tensor, nn
 
 from ecg_backbones.layers.activations import Activation
+from ecg_backbones.layers.attention import Attention, attention_maker
 from ecg_backbones.layers.convolution import scaled_kernel
 from ecg_backbones.layers.geometry import Geometry
+from ecg_backbones.layers.lead_wise import lead_rows, lead_wise_leads
 from ecg_backbones.layers.residual import BasicBlock, BlockOptions, Bottleneck, Convolution, Shortcut
 from ecg_backbones.layers.stem import Stem
 from ecg_core.config.configurable import Variant
 from ecg_core.contracts.backbone import Backbone
-from ecg_core.discovery.registries import ATTN_LAYERS
 
 __all__ = [
     "BasicBlock", "Bottleneck", "ResNet", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d",
@@ -37,7 +37,6 @@ __all__ = [
 ]  # fmt: skip
 
 Block = Literal["basic", "bottleneck"]
-Attention = str | Mapping[str, Any]
 PerBlock = int | Sequence[int | Sequence[int]]
 
 
@@ -57,7 +56,8 @@ class ResNet(Backbone):
         expansion: Channels of a bottleneck's output for each of ``widths``.
         convolution: ``"plain"``, ``"separable"``, or ``"anti_aliased"``, which blurs before it strides.
         shortcut: How shortcuts stride: in their convolution, ``"conv"``, or in a pooling, ``"max"``, ``"avg"`` or ``"blur"``.
-        attention: Attention layer of every block, by name or with arguments, ``{"name": "squeeze_excite", "reduction": 8}``;
+        attention: Attention layer of every block: one of ours by name or with arguments, ``{"name": "squeeze_excite",
+            "reduction": 8}``, or what makes one when it is called with ``channels``;
             or one, or ``None``, for each stage.
         attention_at: Attention on a block's ``"end"``, before the sum, or on the ``"neck"`` of bottlenecks.
         activation: By name.
@@ -124,7 +124,7 @@ class ResNet(Backbone):
         number = len(widths)
         strides = (1, *[2] * (number - 1)) if strides is None else strides
         kernels = [_each("kernel_size", k, d) for k, d in zip(_each("kernel_size", kernel_size, number), depths, strict=True)]
-        self.lead_wise_leads = (12 if in_leads is None else in_leads) if lead_wise else None
+        self.lead_wise_leads = lead_wise_leads(in_leads, lead_wise)
         apart = self.lead_wise_leads or 1  # groups of channels that never meet
         self.stem = Stem(
             self.lead_wise_leads or in_leads,
@@ -157,7 +157,7 @@ class ResNet(Backbone):
             _each("attention", attention, number),
             strict=True,
         ):
-            options = replace(shared, attention=None if layer is None else _maker(layer))
+            options = replace(shared, attention=None if layer is None else attention_maker(layer))
             attended |= layer is not None
             stage = nn.Sequential()
             for index, length in enumerate(lengths):
@@ -208,17 +208,7 @@ class ResNet(Backbone):
 
     def forward_lead_features(self, x: Tensor) -> Tensor:
         """``(batch, leads, channels, steps)``, each lead's own channels in its row, where ``lead_wise``; otherwise one row."""
-        features = self.forward_features(x)
-        leads = self.lead_wise_leads
-        if leads is None:
-            return features.unsqueeze(1)
-        own = torch.eye(leads, dtype=features.dtype, device=features.device) * leads  # so that the mean over rows is the features
-        return torch.einsum("blcs,rl->brlcs", features.unflatten(1, (leads, -1)), own).flatten(2, 3)
-
-
-def _maker(spec: Attention) -> Any:
-    """A function that makes this attention layer for a number of channels."""
-    return lambda channels: ATTN_LAYERS.build(spec, channels=channels)
+        return lead_rows(self.forward_features(x), self.lead_wise_leads)
 
 
 def _each(word: str, value: Any, number: int) -> list[Any]:

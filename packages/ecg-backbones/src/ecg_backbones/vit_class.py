@@ -15,7 +15,7 @@ from ecg_core.contracts.backbone import Stage
 from ecg_core.contracts.tokens import TokenBackbone
 from ecg_core.layers.transformer import TransformerBlock
 
-__all__ = ["ClassTokenViT", "LazyLayerNorm", "LazyXavierLinear"]
+__all__ = ["ClassTokenViT", "LazyXavierLinear"]
 
 
 class LazyXavierLinear(nn.LazyLinear):
@@ -26,32 +26,6 @@ class LazyXavierLinear(nn.LazyLinear):
         if not self.has_uninitialized_params() and self.in_features:
             nn.init.xavier_uniform_(self.weight)
             nn.init.zeros_(self.bias)
-
-
-class LazyLayerNorm(nn.modules.lazy.LazyModuleMixin, nn.LayerNorm):
-    """A layer normalisation over a last axis whose length its first input tells, and from then on an ordinary one."""
-
-    cls_to_become = nn.LayerNorm
-    weight: nn.UninitializedParameter  # type: ignore[assignment]
-    bias: nn.UninitializedParameter  # type: ignore[assignment]
-
-    def __init__(self) -> None:
-        super().__init__(0)
-        self.weight = nn.UninitializedParameter()
-        self.bias = nn.UninitializedParameter()
-
-    def reset_parameters(self) -> None:
-        """Nothing to fill before the length is known."""
-        if self.normalized_shape != (0,):
-            super().reset_parameters()
-
-    def initialize_parameters(self, x: Tensor) -> None:
-        """Make one weight and one bias per value of the first input."""
-        self.normalized_shape = (x.shape[-1],)
-        if self.has_uninitialized_params():
-            self.weight.materialize(self.normalized_shape)
-            self.bias.materialize(self.normalized_shape)
-            self.reset_parameters()
 
 
 class ClassTokenViT(TokenBackbone):

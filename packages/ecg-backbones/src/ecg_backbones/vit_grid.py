@@ -88,9 +88,10 @@ class GridViT(ClassTokenViT):
 
     @classmethod
     def conformance_params(cls) -> dict[str, Any]:
-        """The smallest sensible example, for the contract kit: each size by two blocks."""
+        """The smallest sensible example, for the contract kit: two narrow blocks."""
         refused = [{"width": 9}, {"positions": "rows"}]
-        return {"arguments": {"depth": 2, "patch_size": 60}, "leads": 3, "samples": 300, "refused": refused}
+        tiny = {"width": 16, "depth": 2, "heads": 2, "head_width": 8, "patch_size": 60}
+        return {"arguments": tiny, "leads": 3, "samples": 300, "refused": refused}
 
     def layout(self, leads: int, samples: int) -> tuple[int, int]:
         """All leads share the row."""

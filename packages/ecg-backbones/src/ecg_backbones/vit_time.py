@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
-from ecg_backbones.vit_class import ClassTokenViT, LazyLayerNorm, LazyXavierLinear
+from ecg_backbones.layers.lazy_layer_norm import LazyLayerNorm
+from ecg_backbones.vit_class import ClassTokenViT, LazyXavierLinear
 from ecg_core.config.configurable import Variant
 from ecg_core.layers.positions import sincos_positions
 
@@ -76,8 +77,9 @@ class TimeViT(ClassTokenViT):
 
     @classmethod
     def conformance_params(cls) -> dict[str, Any]:
-        """The smallest sensible example, for the contract kit: each size by two blocks."""
-        return {"arguments": {"depth": 2}, "leads": 3, "samples": 300, "refused": [{"width": 7}]}
+        """The smallest sensible example, for the contract kit: two narrow blocks."""
+        tiny = {"width": 16, "depth": 2, "heads": 2, "head_width": 8}
+        return {"arguments": tiny, "leads": 3, "samples": 300, "refused": [{"width": 7}]}
 
     @property
     def in_leads(self) -> int | None:  # type: ignore[override]

@@ -45,7 +45,7 @@ def test_every_combination_of_parts_answers_and_learns(recurrent, attention, poo
         assert tuple(task.eval()(torch.randn(1, 2, samples)).shape) == expected
 
 
-@pytest.mark.parametrize("name", ["crnn", "seq_lab", "rr_lstm", "rr_af_crf", "rr_af_vanilla"])
+@pytest.mark.parametrize("name", ["crnn", "ati_cnn", "seq_lab", "rr_lstm", "rr_af_crf", "rr_af_vanilla"])
 def test_a_published_model_is_built_by_name_and_written_as_its_name(name):
     words = {"classes": CLASSES} | (
         {"backbone": {"kind": "backbones", "name": "resnet18", "in_leads": 1}} if "rr" not in name else {}

@@ -196,6 +196,23 @@ def test_the_module_prints_counts_or_json_and_ends_with_1_on_a_failure(ramp):
     assert outcome["failures"][0][0] == "schedulers:ramp::the_peak_is_reached"
 
 
+def test_the_module_reads_expected_failures_of_one_distribution_from_a_file(ramp, tmp_path):
+    ramp(0.5)
+    stated = tmp_path / "expected.json"
+    stated.write_text('{"ramp::the_peak_is_reached": "it is half as high"}', encoding="utf-8")
+    command = [sys.executable, "-m", "ecg_core.testing", "ecg-x-ramp", "--json", "--expected-failures", str(stated)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (outcome,) = json.loads(done.stdout)
+    assert (outcome["failed"], outcome["failures"]) == (0, [])
+    ramp(1.0)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1  # strict: it passes, so the line has to go
+    done = subprocess.run([*command[:4], "ecg-core", *command[4:]], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "is for one distribution, got ecg-x-ramp ecg-core; check each by itself" in done.stderr
+
+
 def test_what_needs_an_extra_that_is_not_installed_is_skipped_with_the_install_line(monkeypatch):
     from ecg_core.discovery.index import get_index
     from ecg_core.errors import MissingExtraError

@@ -10,45 +10,83 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from ecg_ssl.base.contrastive import BaseContrastiveLearner
     from ecg_ssl.base.masked import BaseMaskedAutoencoder
+    from ecg_ssl.gather import gather_rows
     from ecg_ssl.heads.projection import ProjectionHead
+    from ecg_ssl.key_queue import KeyQueue
     from ecg_ssl.masking import Masking, mask_by_noise, mask_groups
+    from ecg_ssl.methods.barlow_twins import BarlowTwins
+    from ecg_ssl.methods.byol import BYOL
     from ecg_ssl.methods.mae import MAE, mae_ecg, mlae, mtae
+    from ecg_ssl.methods.moco import MoCo, moco_v1, moco_v2
+    from ecg_ssl.methods.moco_v3 import MoCoV3
     from ecg_ssl.methods.simclr import SimCLR
     from ecg_ssl.methods.st_mem import STMEM
+    from ecg_ssl.methods.vicreg import VICReg
+    from ecg_ssl.momentum import MomentumEncoder
+    from ecg_ssl.objectives.barlow_twins import barlow_twins
+    from ecg_ssl.objectives.info_nce import info_nce
     from ecg_ssl.objectives.masked import patch_error, patch_mse
+    from ecg_ssl.objectives.negative_cosine import cosine_distance
     from ecg_ssl.objectives.nt_xent import nt_xent
+    from ecg_ssl.objectives.vicreg import vicreg
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
     "base.contrastive": ("BaseContrastiveLearner",),
     "base.masked": ("BaseMaskedAutoencoder",),
+    "gather": ("gather_rows",),
     "heads.projection": ("ProjectionHead",),
+    "key_queue": ("KeyQueue",),
     "masking": ("Masking", "mask_by_noise", "mask_groups"),
+    "methods.barlow_twins": ("BarlowTwins",),
+    "methods.byol": ("BYOL",),
     "methods.mae": ("MAE", "mae_ecg", "mlae", "mtae"),
+    "methods.moco": ("MoCo", "moco_v1", "moco_v2"),
+    "methods.moco_v3": ("MoCoV3",),
     "methods.simclr": ("SimCLR",),
     "methods.st_mem": ("STMEM",),
+    "methods.vicreg": ("VICReg",),
+    "momentum": ("MomentumEncoder",),
+    "objectives.barlow_twins": ("barlow_twins",),
+    "objectives.info_nce": ("info_nce",),
     "objectives.masked": ("patch_error", "patch_mse"),
+    "objectives.negative_cosine": ("cosine_distance",),
     "objectives.nt_xent": ("nt_xent",),
+    "objectives.vicreg": ("vicreg",),
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
 # In full, because a type checker reads it; a test compares it with the table above.
 __all__ = [
+    "BYOL",
+    "BarlowTwins",
     "BaseContrastiveLearner",
     "BaseMaskedAutoencoder",
+    "KeyQueue",
     "MAE",
     "Masking",
+    "MoCo",
+    "MoCoV3",
+    "MomentumEncoder",
     "ProjectionHead",
     "STMEM",
     "SimCLR",
+    "VICReg",
+    "barlow_twins",
+    "cosine_distance",
+    "gather_rows",
+    "info_nce",
     "mae_ecg",
     "mask_by_noise",
     "mask_groups",
     "mlae",
+    "moco_v1",
+    "moco_v2",
     "mtae",
     "nt_xent",
     "patch_error",
     "patch_mse",
+    "vicreg",
 ]
 
 

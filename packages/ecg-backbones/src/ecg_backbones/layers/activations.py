@@ -9,12 +9,11 @@ from torch import nn
 __all__ = ["Activation", "activation_layer"]
 
 Activation = Literal[
-    "relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "mish", "hardswish", "tanh", "sigmoid", "softplus",
-    "none",
+    "relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "mish", "hardswish", "hardsigmoid", "tanh", "sigmoid",
+    "softplus", "none",
 ]  # fmt: skip
 
 _LAYERS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
     "relu6": nn.ReLU6,
     "elu": nn.ELU,
     "celu": nn.CELU,
@@ -23,6 +22,7 @@ _LAYERS: dict[str, type[nn.Module]] = {
     "silu": nn.SiLU,
     "mish": nn.Mish,
     "hardswish": nn.Hardswish,
+    "hardsigmoid": nn.Hardsigmoid,
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
     "softplus": nn.Softplus,
@@ -30,18 +30,21 @@ _LAYERS: dict[str, type[nn.Module]] = {
 }
 
 
-def activation_layer(name: Activation, *, slope: float = 0.01) -> nn.Module:
+def activation_layer(name: Activation, *, slope: float = 0.01, overwrite: bool = False) -> nn.Module:
     """A layer of this activation.
 
     Args:
         name: One of :data:`Activation`; ``"none"`` is the identity.
         slope: Of ``"leaky_relu"`` below zero.
+        overwrite: Let rectifiers write into their input, which nobody else may need then: the output of a normalisation.
 
     Raises:
         ValueError: There is no activation of this name.
     """
     if name == "leaky_relu":
-        return nn.LeakyReLU(slope)
+        return nn.LeakyReLU(slope, inplace=overwrite)
+    if name == "relu":
+        return nn.ReLU(inplace=overwrite)
     if name not in _LAYERS:
         raise ValueError(f"activation must be one of {', '.join(get_args(Activation))}, got {name!r}")
     return _LAYERS[name]()

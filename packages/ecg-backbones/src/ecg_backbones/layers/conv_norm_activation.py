@@ -55,7 +55,7 @@ class ConvNormActivation(nn.Module):
             in_channels, out_channels, kernel_size, stride=stride, dilation=dilation, groups=groups, bias=bias, even=even
         )
         self.norm = nn.BatchNorm1d(out_channels, eps=eps, momentum=momentum) if norm else nn.Identity()
-        self.activation = activation_layer(activation, slope=slope)
+        self.activation = activation_layer(activation, slope=slope, overwrite=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """The activated output."""

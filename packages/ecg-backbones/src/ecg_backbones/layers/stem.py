@@ -5,30 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
 from ecg_backbones.layers.activations import Activation, activation_layer
 from ecg_backbones.layers.convolution import HeConv1d, same_conv1d
 from ecg_backbones.layers.geometry import Geometry
-from ecg_backbones.layers.max_pool import max_pool
+from ecg_backbones.layers.pool import Pool1d
 from ecg_backbones.layers.space_to_depth import SpaceToDepth
 
 __all__ = ["Stem"]
-
-
-class _MaxPool3(nn.Module):
-    """The maximum of three steps around every ``stride``-th."""
-
-    def __init__(self, stride: int) -> None:
-        super().__init__()
-        self.stride = stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        return max_pool(x, 3, stride=self.stride, padding=1)
-
-    def after(self, before: Geometry) -> Geometry:
-        return before.then(3, stride=self.stride, padding=1)
 
 
 class Stem(nn.Sequential):
@@ -69,7 +55,7 @@ class Stem(nn.Sequential):
             parts += [conv, nn.BatchNorm1d(width), activation_layer(activation, slope=slope)]
             inputs = width
         if strides[1] > 1 and not folded:
-            parts.append(_MaxPool3(strides[1]))
+            parts.append(Pool1d(3, stride=strides[1], padding=1))
         super().__init__(*parts)
 
     @property
@@ -83,6 +69,6 @@ class Stem(nn.Sequential):
     def after(self, before: Geometry) -> Geometry:
         """The time axis behind the stem."""
         for part in self:
-            if isinstance(part, (SpaceToDepth, HeConv1d, _MaxPool3)):
+            if isinstance(part, (SpaceToDepth, HeConv1d, Pool1d)):
                 before = part.after(before)
         return before

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ecg_backbones.darknet import darknet53
+from ecg_backbones import darknet
 from ecg_backbones.models.intervals import label_intervals, overlap, suppress
 from ecg_core.config.configurable import Variant
 from ecg_core.contracts.backbone import Backbone
@@ -252,6 +252,6 @@ class _Overlaps(nn.Module):
 
 yolo1d = Variant(
     Detector,
-    {"backbone": darknet53},
+    {"backbone": darknet.darknet53},
     {"arguments": {"backbone": Detector.conformance_params()["arguments"]["backbone"], "classes": ["none", "P", "QRS"]}},
 )

@@ -33,6 +33,9 @@ class SSLMethod(Configurable, nn.Module):
     def loss(self, batch: Batch) -> Losses:
         """The training loss of one batch."""
 
+    def plan(self, steps: int) -> None:
+        """Told once, before training, how many optimizer steps there will be: for schedules. Nothing by default."""
+
     def after_step(self) -> None:
         """Called after every optimizer step: momentum encoders, queues. Nothing by default."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -73,11 +74,11 @@ def finetune(
         target: Which target of the store to predict. Windows without a label for it take no part.
         source: Run directory (or card) whose backbone to start from.
         backbone: Or a new backbone, by name or configuration: supervised from scratch, and with ``mode="linear"`` the
-            random encoder that every frozen one has to beat.
+            random encoder that every frozen one has to beat. A model that was published as a whole needs neither.
         mode: ``"linear"``: only the head learns; the backbone is frozen, normalisation statistics included, and run once.
             ``"full"``: everything learns.
-        head: Name or configuration of a head; ``None`` means a linear one, over standardised embeddings where they are
-            frozen.
+        head: Name or configuration of a head; ``None`` means the model's own, or a linear one, over standardised embeddings
+            where they are frozen.
         model: Name or configuration of the task that backbone and head answer; ``"classifier"`` unless given.
         problem: Any number of classes per recording, or exactly one. For models that take the word.
         augment: Transforms applied to training batches (``mode="full"``). For models that take the word.
@@ -98,7 +99,8 @@ def finetune(
     Returns:
         The run directory; ``model.json`` and ``model.safetensors`` in it are the product.
     """
-    if (source is None) == (backbone is None):
+    given = (source is not None) + (backbone is not None)
+    if given > 1 or (not given and not _brings(model, "backbone")):
         raise ConfigError("give either --from RUN (a pre-trained backbone) or --backbone NAME (a new one)")
     if mode not in _RECIPES:
         raise ConfigError(f"mode must be one of {', '.join(_RECIPES)}, got {mode!r}")
@@ -127,8 +129,19 @@ def finetune(
         layer_decay=layer_decay,
     ).resolved()
     check_optimization(settings)
-    head = head or {"name": "linear", "normalise": mode == "linear"}
+    if head is None and not _brings(model, "head"):
+        head = {"name": "linear", "normalise": mode == "linear"}
     task = build_task(store, source, backbone, head, classes, model=model, problem=problem, augment=augment, loss=loss, seed=seed)
+    if task.per_step:
+        raise ConfigError(
+            f"{type(task).__name__} labels every sample, and a store holds labels of whole recordings; train it in Python on "
+            "batches with step_targets, or choose a model of windows"
+        )
+    if mode == "linear" and type(task).scores is not Task.scores:
+        raise ConfigError(
+            f"mode=linear trains a head on frozen embeddings, and {type(task).__name__} has layers of its own before its head; "
+            "use mode=full"
+        )
     task = task.to(settings.device)
     signal = SignalContract.of(store)
     config = MODELS.to_config(task)
@@ -182,7 +195,7 @@ def build_task(
     store: Store,
     source: str | Path | None,
     backbone: str | Mapping[str, Any] | None,
-    head: str | Mapping[str, Any],
+    head: str | Mapping[str, Any] | None,
     classes: Sequence[str],
     *,
     model: str | Mapping[str, Any] = "classifier",
@@ -191,7 +204,7 @@ def build_task(
     loss: str | Mapping[str, Any] | nn.Module | None = None,
     seed: int,
 ) -> Task:
-    """The backbone of ``source`` (or a new one) under a new head, every size known."""
+    """The backbone of ``source``, a new one or the model's own, under a new head or its own, every size known."""
     # Only what was asked for: a model whose question has no such word refuses it, and is not given it otherwise.
     options: dict[str, Any] = {} if problem == "multi_label" else {"problem": problem}
     if augment:
@@ -200,11 +213,22 @@ def build_task(
         options["loss_function"] = loss if isinstance(loss, nn.Module) else LOSSES.build(loss)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        body = (
-            _pretrained(Path(source), store) if source is not None else BACKBONES.build(backbone or "", in_leads=len(store.leads))
-        )
-        task = MODELS.build(model, backbone=body, head=HEADS.build(head, classes=len(classes)), classes=classes, **options)
+        if source is not None:
+            options["backbone"] = _pretrained(Path(source), store)
+        elif backbone is not None:
+            options["backbone"] = BACKBONES.build(backbone, in_leads=len(store.leads))
+        if head is not None:
+            options["head"] = HEADS.build(head, classes=len(classes))
+        task = MODELS.build(model, classes=classes, **options)
     return materialize(task, torch.zeros(2, len(store.leads), store.n_samples), seed=seed)
+
+
+def _brings(model: str | Mapping[str, Any], part: str) -> bool:
+    """Whether the model was published with this part, so that it may be left out."""
+    name = model if isinstance(model, str) else model["name"]
+    parameters = inspect.signature(MODELS.get(name)).parameters
+    own = part in parameters and parameters[part].default is not inspect.Parameter.empty
+    return own or (not isinstance(model, str) and part in model)
 
 
 def _run_of(source: Path) -> RunDirectory | None:

@@ -87,6 +87,7 @@ def pretrain(
     # Whatever is still lazy takes its size from one batch, before an optimizer or a checkpoint sees it.
     materialize(learner, batches.get(0, 0).to("cpu"), call=learner.loss, seed=seed)
     learner.to(settings.device)
+    learner.plan(epochs * len(batches))
     signal = SignalContract.of(store)
     config = SSL.to_config(learner)
     run = RunDirectory.create(

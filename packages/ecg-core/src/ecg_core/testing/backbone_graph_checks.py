@@ -71,6 +71,8 @@ def exports_with_dynamic_length(example: Example) -> None:
     """``torch.export`` gives one program for any number of windows and any length of two steps or more."""
     backbone = built_backbone(example)
     shortest = max(backbone.min_samples, 2 * backbone.stages[-1].stride)
+    # Poolings that leave out what does not fill a window need more.
+    shortest = next((n for n in range(shortest, 4 * shortest) if backbone.steps(n) >= 2), shortest)
     length = torch.export.Dim("samples", min=shortest, max=1_000_000)
     samples = max(example.samples, 2 * shortest)
     others = [signal(example, 2 + more, samples=samples + more, seed=1) for more in (1, shortest)]

@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 __all__ = ["Outcome", "run_conformance"]
 
-_TEST = "from ecg_core.testing import conformance\n\ntest_conformance = conformance({name!r})\n"
+_TEST = "from ecg_core.testing import conformance\n\ntest_conformance = conformance({name!r}, expected_failures={expected!r})\n"
 
 
 @dataclass(frozen=True)
@@ -46,17 +47,20 @@ class Outcome:
         return {**asdict(self), "kinds": dict(self.kinds), "failures": [list(f) for f in self.failures], "ok": self.ok}
 
 
-def run_conformance(distribution: str, *, workers: int = 0, timeout: float = 1800.0) -> Outcome:
+def run_conformance(
+    distribution: str, *, expected_failures: Mapping[str, str] | None = None, workers: int = 0, timeout: float = 1800.0
+) -> Outcome:
     """Run the contract kit over a distribution in a fresh interpreter.
 
     Args:
         distribution: Name of an installed distribution.
+        expected_failures: ``{"component::check": "reason"}``, as of :func:`~ecg_core.testing.conformance`; they count as skipped.
         workers: Processes that share the work, where pytest-xdist is installed; 0 runs them in one.
         timeout: Seconds after which it counts as failed.
     """
     with tempfile.TemporaryDirectory() as folder:
         test, report = Path(folder) / "test_conformance.py", Path(folder) / "report.json"
-        test.write_text(_TEST.format(name=distribution), encoding="utf-8")
+        test.write_text(_TEST.format(name=distribution, expected=dict(expected_failures or {})), encoding="utf-8")
         command = [sys.executable, "-m", "pytest", "-q", "-p", "ecg_core.testing.report", "-p", "no:cacheprovider"]
         command += ["-c", os.devnull, "--rootdir", folder, *(["-n", str(workers)] if workers else []), str(test)]
         environment = {**os.environ, "ECG_CONFORMANCE_REPORT": str(report), "PYTEST_ADDOPTS": ""}

@@ -15,29 +15,49 @@ __all__ = ["ProjectionHead"]
 class ProjectionHead(nn.Module):
     """Linear, batch normalisation and ReLU in every hidden layer, then one linear layer; in float32 under autocast.
 
+    Of the same form, with some parts left out or added, are the projectors of MoCo, BYOL and VICReg and their predictors.
+
     Args:
         in_features: Channels of the embedding; ``None`` infers them from the first batch.
         hidden: Channels of the hidden layers.
         width: Channels of the projection.
-        layers: Linear layers in all: 2 in the paper, 3 in its published code.
+        layers: Linear layers in all: 2 in the paper, 3 in its published code; 1 is a single linear layer.
+        norm: Whether hidden layers are normalised; where they are not, they have biases.
+        last_bias: Whether the last layer has a bias.
+        last_norm: Whether the output is normalised by batch statistics, without weights.
 
     Shape:
         ``(batch, in_features)`` to ``(batch, width)``
 
     Raises:
-        ValueError: Fewer than 2 layers.
+        ValueError: There is no layer.
     """
 
-    def __init__(self, in_features: int | None = None, *, hidden: int = 512, width: int = 128, layers: int = 2) -> None:
+    def __init__(
+        self,
+        in_features: int | None = None,
+        *,
+        hidden: int = 512,
+        width: int = 128,
+        layers: int = 2,
+        norm: bool = True,
+        last_bias: bool = True,
+        last_norm: bool = False,
+    ) -> None:
         super().__init__()
-        if layers < 2:
-            raise ValueError(f"a projection head has at least 2 layers, got {layers}")
-        # No bias before a normalisation, which would take it out again.
-        first = nn.LazyLinear(hidden, bias=False) if in_features is None else nn.Linear(in_features, hidden, bias=False)
-        parts: list[nn.Module] = [first, nn.BatchNorm1d(hidden), nn.ReLU()]
-        for _ in range(layers - 2):
-            parts += [nn.Linear(hidden, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU()]
-        self.layers = nn.Sequential(*parts, nn.Linear(hidden, width))
+        if layers < 1:
+            raise ValueError(f"a projection head has at least 1 layer, got {layers}")
+        parts: list[nn.Module] = []
+        for number in range(layers):
+            last = number == layers - 1
+            out, bias = (width, last_bias) if last else (hidden, not norm)  # a normalisation would take the bias out again
+            known = in_features if number == 0 else hidden
+            parts.append(nn.LazyLinear(out, bias=bias) if known is None else nn.Linear(known, out, bias=bias))
+            if not last:
+                parts += [nn.BatchNorm1d(hidden), nn.ReLU()] if norm else [nn.ReLU()]
+        if last_norm:
+            parts.append(nn.BatchNorm1d(width, affine=False))
+        self.layers = nn.Sequential(*parts)
 
     def forward(self, x: Tensor) -> Tensor:
         """The projection, un-normalised."""

@@ -3,7 +3,8 @@
 Differs from the paper's code, which adds the losses of both directions: this is the mean over all 2N anchors, so the
 scale does not depend on the batch. Similarities of a view with itself are left out of the denominator exactly.
 
-The 2N x 2N similarities are never held at once. A block of rows gives its part of the loss and, in the same pass, of
+The windows of all processes are negatives of each other. The 2N x 2N similarities are never held at once. A block of rows
+gives its part of the loss and, in the same pass, of
 the gradient, so memory grows with the batch and not with its square.
 """
 
@@ -16,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from ecg_ssl.gather import gather_rows, is_distributed
 
 __all__ = ["nt_xent"]
 
@@ -41,12 +44,12 @@ def nt_xent(z_a: Tensor, z_b: Tensor, temperature: float = 0.1) -> Tensor:
     """
     if z_a.shape != z_b.shape or z_a.ndim != 2:
         raise ValueError(f"expected two tensors (batch, width) of one shape, got {tuple(z_a.shape)} and {tuple(z_b.shape)}")
-    if z_a.shape[0] < 2:
+    if z_a.shape[0] < 2 and not is_distributed():
         raise ValueError(f"a contrastive loss needs other windows as negatives: at least 2 in a batch, got {z_a.shape[0]}")
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature!r}")
     with torch.autocast(z_a.device.type, enabled=False):
-        z = torch.cat([z_a, z_b])  # (2 batch, width)
+        z = torch.cat([gather_rows(z_a), gather_rows(z_b)])  # (2 batch, width)
         z = F.normalize(z.to(torch.promote_types(z.dtype, torch.float32)), dim=1)
         return _NTXent.apply(z, float(temperature))
 

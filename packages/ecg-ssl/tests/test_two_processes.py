@@ -1,0 +1,47 @@
+"""Two processes with parts of a batch compute what one computes of the whole: losses, gradients, queues."""
+
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+SCRIPT = Path(__file__).with_name("two_processes.py")
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("processes")
+    running = [subprocess.Popen([sys.executable, SCRIPT, str(rank), str(folder)]) for rank in range(2)]
+    assert [process.wait(timeout=180) for process in running] == [0, 0]
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return runpy.run_path(str(SCRIPT))["results"]()
+
+
+@pytest.mark.parametrize("name", ["nt_xent", "vicreg", "barlow_twins", "simclr", "moco", "moco_v3"])
+def test_the_loss_is_that_of_the_whole_batch_on_every_rank(both, whole, name):
+    for found in both:
+        torch.testing.assert_close(found[f"{name}/loss"], whole[f"{name}/loss"], rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("name", ["nt_xent", "vicreg", "barlow_twins"])
+def test_rows_get_the_gradients_they_have_in_the_whole_batch(both, whole, name):
+    found = torch.cat([part[f"{name}/grad"] for part in both])
+    torch.testing.assert_close(found, whole[f"{name}/grad"], rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["simclr", "moco", "moco_v3"])
+def test_the_mean_of_the_gradients_is_that_of_the_whole_batch(both, whole, name):
+    for found in both:
+        torch.testing.assert_close(found[f"{name}/weights"], whole[f"{name}/weights"], rtol=1e-5, atol=1e-7)
+
+
+def test_the_queues_of_all_ranks_are_the_same_to_the_last_bit(both, whole):
+    assert torch.equal(both[0]["moco/queue"], both[1]["moco/queue"])
+    torch.testing.assert_close(both[0]["moco/queue"], whole["moco/queue"], rtol=1e-5, atol=1e-6)

@@ -1,0 +1,95 @@
+"""Run as two processes: what each computes of its share of a batch, saved for the test that compares it with one process.
+
+python two_processes.py RANK FOLDER
+"""
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from ecg_core.contracts.backbone import Backbone, Stage
+from ecg_core.data.batch import Batch
+from ecg_ssl.methods.moco import MoCo
+from ecg_ssl.methods.moco_v3 import MoCoV3
+from ecg_ssl.methods.simclr import SimCLR
+from ecg_ssl.objectives.barlow_twins import barlow_twins
+from ecg_ssl.objectives.nt_xent import nt_xent
+from ecg_ssl.objectives.vicreg import vicreg
+
+SHARES = (slice(0, 5), slice(5, 8))  # uneven, as a last batch is
+
+LOSSES = {
+    "nt_xent": nt_xent,
+    "vicreg": lambda a, b: vicreg(a, b).weighted(),
+    "barlow_twins": lambda a, b: barlow_twins(a, b).weighted(),
+}
+
+
+class Plain(Backbone):
+    """Without batch statistics, which processes do not share."""
+
+    def __init__(self):
+        super().__init__()
+        self.in_leads, self.stages = 2, (Stage(6, 2),)
+        self.conv = nn.Conv1d(2, 6, 5, stride=2)
+
+    def forward_intermediates(self, x):
+        return [self.conv(x).tanh()]
+
+
+def methods():
+    """Methods of which no layer has batch statistics."""
+    made = {
+        "simclr": SimCLR(Plain(), augment=[], width=8),
+        "moco": MoCo(Plain(), augment=[], width=8, queue=16, momentum=0.9),
+        "moco_v3": MoCoV3(Plain(), augment=[], width=8, hidden=8),
+    }
+    for method in made.values():
+        for name, module in list(method.named_modules()):
+            if isinstance(module, nn.BatchNorm1d):
+                method.get_submodule(name.rpartition(".")[0])[int(name.rpartition(".")[2])] = nn.Identity()
+    return made
+
+
+def batch(share=slice(None)):
+    signal = torch.randn(8, 2, 40, generator=torch.Generator().manual_seed(3))
+    return Batch(signal[share], fs=100.0, leads=("I", "II"))
+
+
+def results(share=slice(None)):
+    """Losses, and gradients as DDP would average them: of the mean over processes."""
+    torch.manual_seed(0)
+    world = dist.get_world_size() if dist.is_initialized() else 1
+    found = {}
+    z = torch.randn(2, 8, 6)
+    for name, loss in LOSSES.items():
+        a, b = (x[share].clone().requires_grad_(True) for x in z)
+        value = loss(a, b)
+        value.backward()
+        found[f"{name}/loss"], found[f"{name}/grad"] = value.detach(), torch.cat([a.grad, b.grad], dim=1) / world
+    for name, method in methods().items():
+        method.train()
+        value = method.loss(batch(share)).total
+        value.backward()
+        gradient = method.backbone.conv.weight.grad
+        if world > 1:
+            dist.all_reduce(gradient)
+        found[f"{name}/loss"], found[f"{name}/weights"] = value.detach(), gradient / world
+        method.after_step()
+        if name == "moco":
+            found["moco/queue"] = method.queue.keys.clone()
+    return found
+
+
+if __name__ == "__main__":
+    rank, folder = int(sys.argv[1]), Path(sys.argv[2])
+    torch.set_num_threads(1)
+    dist.init_process_group(
+        "gloo", init_method=f"file://{folder / 'meeting'}", rank=rank, world_size=2, timeout=timedelta(seconds=120)
+    )
+    torch.save(results(SHARES[rank]), folder / f"{rank}.pt")
+    dist.destroy_process_group()
