@@ -155,12 +155,19 @@ class GridViT(ClassTokenViT):
         return self.in_leads
 
 
+# What the contract kit builds in place of the wider sizes.
+_NARROW = {"depth": 2, "width": 64, "heads": 1}
+
 vit_grid_tiny = Variant(GridViT, {"width": 192, "depth": 12, "heads": 3})
-vit_grid_small = Variant(GridViT, {"width": 384, "depth": 12, "heads": 6})
-vit_grid_base = Variant(GridViT, {"width": 768, "depth": 12, "heads": 12})
+vit_grid_small = Variant(
+    GridViT, {"width": 384, "depth": 12, "heads": 6}, conformance={"arguments": {**_NARROW, "patch_size": 60}}
+)
+vit_grid_base = Variant(
+    GridViT, {"width": 768, "depth": 12, "heads": 12}, conformance={"arguments": {**_NARROW, "patch_size": 60}}
+)
 
 _MLAE = {"patch_size": 2250, "positions": "sequence"}
-_SHORT = {"arguments": {"depth": 2, "patch_size": 150}}
+_SHORT = {"arguments": {**_NARROW, "patch_size": 150}}
 vit_leads_tiny = Variant(GridViT, {**vit_grid_tiny.defaults, **_MLAE}, conformance=_SHORT)
 vit_leads_small = Variant(GridViT, {**vit_grid_small.defaults, **_MLAE}, conformance=_SHORT)
 vit_leads_base = Variant(GridViT, {**vit_grid_base.defaults, **_MLAE}, conformance=_SHORT)

@@ -115,6 +115,7 @@ class TimeViT(ClassTokenViT):
         return [self.attended(self.embed(self.patchify(x)), None, None)[:, 0, 1:].transpose(1, 2)]
 
 
+_NARROW = {"arguments": {"depth": 2, "width": 64, "heads": 1}}  # what the contract kit builds in place of the wider sizes
 vit_time_tiny = Variant(TimeViT, {"width": 192, "depth": 12, "heads": 3})
-vit_time_small = Variant(TimeViT, {"width": 384, "depth": 12, "heads": 6})
-vit_time_base = Variant(TimeViT, {"width": 768, "depth": 12, "heads": 12})
+vit_time_small = Variant(TimeViT, {"width": 384, "depth": 12, "heads": 6}, conformance=_NARROW)
+vit_time_base = Variant(TimeViT, {"width": 768, "depth": 12, "heads": 12}, conformance=_NARROW)

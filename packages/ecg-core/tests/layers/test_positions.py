@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from ecg_core.layers.positions import sincos_positions
+from ecg_core.layers.positions import grid_positions, sincos_positions
 
 
 def test_every_entry_is_the_formula() -> None:
@@ -40,3 +40,15 @@ def test_half_precision_gets_positions_of_full_precision() -> None:
     assert half.dtype == torch.float32
     assert torch.equal(half, sincos_positions(300, 8, like=torch.zeros(1)))
     assert len({tuple(row) for row in half.tolist()}) == 300  # bf16 would merge neighbours beyond 256
+
+
+def test_on_a_grid_half_of_the_channels_tell_the_time_and_half_the_lead() -> None:
+    table = grid_positions(3, 4, 8, like=torch.zeros(())).unflatten(0, (3, 4))
+    assert torch.equal(table[2, :, :4], sincos_positions(4, 4, like=table))
+    assert torch.equal(table[:, 3, 4:], sincos_positions(3, 4, like=table))
+
+
+@pytest.mark.parametrize(("leads", "times"), [(1, 5), (5, 1)])
+def test_a_grid_of_one_row_or_one_column_is_a_line(leads: int, times: int) -> None:
+    like = torch.zeros(())
+    assert torch.equal(grid_positions(leads, times, 8, like=like), sincos_positions(5, 8, like=like))

@@ -85,3 +85,10 @@ def test_both_roads_of_attention_give_what_the_fused_kernel_gives(dtype: torch.d
 def test_a_branch_is_never_left_out_for_certain(rate):
     with pytest.raises(ValueError, match=r"rate must be a probability in \[0, 1\), got"):
         DropPath(rate)
+
+
+def test_the_epsilon_of_both_normalisations_can_be_chosen() -> None:
+    block, usual = _block(norm_eps=1e-6).eval(), _block().eval()
+    assert (block.attention_norm.eps, block.mlp_norm.eps) == (1e-6, 1e-6)
+    x = 1e-3 * torch.randn(1, 4, 8)  # so small that what is added to the variance shows
+    assert not torch.allclose(block(x), usual(x), rtol=1e-3)
