@@ -12,7 +12,10 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnx, onnxscript 
 pytest.importorskip("onnxscript", reason="needs onnx, onnxscript and onnxruntime")
 
 BACKBONES = [c for c in get_index().components("backbones") if c.status == "ok"]
-CANNOT = {"bigru": "torch decomposes a GRU for one length only"}
+CANNOT = {
+    "bigru": "torch decomposes a GRU for one length only",
+    "s4": "the Fourier transform of onnxruntime takes one length only; with that length it runs",
+}
 
 pytestmark = [
     pytest.mark.slow,
