@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import numpy as np
+from math import expm1, log
 
 __all__ = ["class_weights"]
 
@@ -24,12 +23,19 @@ def class_weights(counts: Sequence[float], *, beta: float = 1.0) -> list[float]:
     >>> class_weights([100, 300])
     [1.5, 0.5]
     """
-    numbers = np.asarray(counts, dtype=np.float64)
-    if numbers.ndim != 1 or not numbers.size or not (numbers >= 1).all():
+    numbers = [float(count) for count in counts]
+    if not numbers or not all(number >= 1 for number in numbers):
         raise ValueError(f"counts must hold at least one example of every class, got {list(counts)!r}; leave empty classes out")
     if not 0 <= beta <= 1:
         raise ValueError(f"beta must lie in [0, 1], got {beta!r}")
-    # expm1 and log1p, because beta^n is nearly 1 for the betas in use and the difference would lose its digits.
-    effective = numbers if beta == 1 else (numbers**0 if beta == 0 else -np.expm1(numbers * np.log(beta)) / (1 - beta))
-    weights = 1 / effective
-    return [float(w) for w in weights / weights.mean()]
+    weights = [1 / _effective(number, beta) for number in numbers]
+    mean = sum(weights) / len(weights)
+    return [weight / mean for weight in weights]
+
+
+def _effective(number: float, beta: float) -> float:
+    """How many examples ``number`` of them are worth."""
+    if beta in (0, 1):
+        return number if beta else 1.0
+    # expm1, because beta^n is nearly 1 for the betas in use and the difference would lose its digits.
+    return -expm1(number * log(beta)) / (1 - beta)
