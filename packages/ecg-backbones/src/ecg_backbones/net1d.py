@@ -12,10 +12,9 @@ from typing import Any, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedParameter
 
 from ecg_backbones.layers.activations import Activation, activation_layer
-from ecg_backbones.layers.convolution import same_conv1d, scaled_kernel
+from ecg_backbones.layers.convolution import HeConv1d, same_conv1d, scaled_kernel
 from ecg_backbones.layers.geometry import Geometry
 from ecg_backbones.layers.max_pool import max_pool
 from ecg_backbones.layers.squeeze_excite import SqueezeExcite
@@ -155,8 +154,8 @@ class Net1D(Backbone):
     def in_leads(self) -> int | None:  # type: ignore[override]
         """Leads the stem takes; ``None`` before the first batch of a lazy stem."""
         first = self.stem[0]
-        assert isinstance(first, nn.Conv1d)
-        return None if isinstance(first.weight, UninitializedParameter) else first.weight.shape[1]
+        assert isinstance(first, HeConv1d)
+        return first.known_channels
 
     def forward_intermediates(self, x: Tensor) -> list[Tensor]:
         """Feature maps after each stage."""

@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedParameter
 
 from ecg_backbones.layers.convolution import HeConv1d, same_conv1d, scaled_kernel
 from ecg_backbones.layers.down_sample import DownSample
@@ -114,8 +113,8 @@ class ResNetAntonior92(Backbone):
     def in_leads(self) -> int | None:  # type: ignore[override]
         """Leads the stem takes; ``None`` before the first batch of a lazy stem."""
         first = self.stem[0]
-        assert isinstance(first, nn.Conv1d)
-        return None if isinstance(first.weight, UninitializedParameter) else first.weight.shape[1]
+        assert isinstance(first, HeConv1d)
+        return first.known_channels
 
     def forward_intermediates(self, x: Tensor) -> list[Tensor]:
         """Feature maps after each unit, normalised and activated."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 from torch import nn
-from torch.nn.parameter import UninitializedParameter
 
 from ecg_backbones.layers.activations import Activation, activation_layer
 from ecg_backbones.layers.convolution import HeConv1d, same_conv1d
@@ -62,9 +61,9 @@ class Stem(nn.Sequential):
     def in_leads(self) -> int | None:
         """Leads of one group; ``None`` before the first batch of a lazy stem."""
         first = next(part for part in self if isinstance(part, HeConv1d))
-        if isinstance(first.weight, UninitializedParameter):
+        if first.known_channels is None:
             return None
-        return first.weight.shape[1] // (4 if isinstance(self[0], SpaceToDepth) else 1)
+        return first.known_channels // first.groups // (4 if isinstance(self[0], SpaceToDepth) else 1)
 
     def after(self, before: Geometry) -> Geometry:
         """The time axis behind the stem."""

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from ecg_core.explanation.target import Target, target_score
+from ecg_core.layers.upsampling import steps_to_samples
 
 __all__ = ["grad_cam", "normalise_relevance", "upsample_relevance", "weigh_grad_cam"]
 
@@ -82,12 +83,7 @@ def upsample_relevance(cam: Tensor, samples: int, *, stride: float | None = None
     stride = samples / steps if stride is None else stride
     if stride <= 0:
         raise ValueError(f"stride must be a positive number of samples, got {stride}")
-    centre = (stride - 1) / 2 if centre is None else centre
-    position = (torch.arange(samples, dtype=torch.float64, device=cam.device) - centre) / stride
-    position = position.clamp(0, steps - 1)
-    left = position.floor().long()
-    right = (left + 1).clamp(max=steps - 1)
-    return torch.lerp(cam[..., left], cam[..., right], (position - left).to(cam.dtype))
+    return steps_to_samples(cam, samples, stride=stride, centre=(stride - 1) / 2 if centre is None else centre)
 
 
 def normalise_relevance(relevance: Tensor, *, signed: bool = False) -> Tensor:
