@@ -59,8 +59,11 @@ class HeConv1d(nn.Conv1d):
 
     @property
     def known_channels(self) -> int | None:
-        """Channels of the input; ``None`` before the first input of a lazy one."""
-        return None if isinstance(self.weight, UninitializedParameter) else self.in_channels
+        """Channels of the input; ``None`` before the first input, or the saved state, that tells a lazy one.
+
+        They are read off the weight: a state that is loaded sizes it, while ``in_channels`` waits for a first input.
+        """
+        return None if isinstance(self.weight, UninitializedParameter) else self.weight.shape[1] * self.groups
 
     def after(self, before: Geometry) -> Geometry:
         """The time axis behind this convolution."""

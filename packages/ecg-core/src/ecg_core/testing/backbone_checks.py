@@ -174,6 +174,10 @@ def unknown_leads_are_inferred_from_the_first_batch(example: Example) -> None:
     x = signal(example, seed=2)
     require_equal(lazy.eval()(x), eager.eval()(x), "the lazy backbone and the one that was told its leads")
     require(lazy.in_leads == example.leads, f"after a batch of {example.leads} leads in_leads is {lazy.in_leads}")
+    told: Backbone = example.build(in_leads=None)
+    told.load_state_dict(eager.state_dict())
+    known = (example.leads, None)  # weights that are shared by all leads do not tell how many there are
+    require(told.in_leads in known, f"after the saved state of {example.leads} leads in_leads is {told.in_leads}")
 
 
 @check("backbones")
