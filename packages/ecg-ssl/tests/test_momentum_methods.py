@@ -288,3 +288,18 @@ def test_what_does_not_fit_is_said_in_one_sentence(act, message):
 def test_a_single_window_is_refused(name, ecg_batch):
     with pytest.raises(ValueError, match="at least 2 in a batch, got 1"):
         SSL.build(name, backbone=small(), augment=[]).loss(ecg_batch(records=1, leads=3, samples=200))
+
+
+@pytest.mark.parametrize("name", ["moco_v2", "moco_v3", "byol"])
+def test_the_gauges_tell_how_far_the_copy_is_behind(name, ecg_batch):
+    method = SSL.build(name, backbone=small(), momentum=0.5)
+    batch = ecg_batch(leads=3)
+    method.loss(batch)
+    assert method.gauges()["momentum_drift"] == 0
+    with torch.no_grad():
+        for parameter in (*method.backbone.parameters(), *method.projector.parameters()):
+            parameter.mul_(2)
+    assert method.gauges()["momentum_drift"] == pytest.approx(0.5)
+    method.after_step()
+    assert method.gauges()["momentum_drift"] == pytest.approx(0.25)
+    assert method.gauges()["momentum_rate"] == 0.5

@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = [
     "AmbiguousComponentError",
     "CheckpointError",
+    "CollapseWarning",
     "ComponentLoadError",
     "ConfigError",
     "DataError",
@@ -67,6 +68,10 @@ class PluginWarning(UserWarning):
 
 class ProvenanceWarning(UserWarning):
     """A model was saved with another version of a package than the one installed; it may not do what it did."""
+
+
+class CollapseWarning(UserWarning):
+    """A backbone that learns without labels no longer tells recordings apart, whatever its loss says."""
 
 
 class ConfigError(ECGError, TypeError):

@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ecg_ssl.base.contrastive import BaseContrastiveLearner
+    from ecg_ssl.base.follower import BaseMomentumLearner
     from ecg_ssl.base.masked import BaseMaskedAutoencoder
     from ecg_ssl.gather import gather_rows
     from ecg_ssl.heads.projection import ProjectionHead
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
     "base.contrastive": ("BaseContrastiveLearner",),
+    "base.follower": ("BaseMomentumLearner",),
     "base.masked": ("BaseMaskedAutoencoder",),
     "gather": ("gather_rows",),
     "heads.projection": ("ProjectionHead",),
@@ -62,6 +64,7 @@ __all__ = [
     "BarlowTwins",
     "BaseContrastiveLearner",
     "BaseMaskedAutoencoder",
+    "BaseMomentumLearner",
     "KeyQueue",
     "MAE",
     "Masking",

@@ -111,6 +111,21 @@ class MomentumEncoder(nn.Module):
         """``(batch, leads, samples)`` to projections ``(batch, width)``."""
         return self.projector(self.backbone.pool(self.backbone.forward_features(x)))
 
+    @torch.no_grad()
+    def gauges(self, backbone: nn.Module, projector: nn.Module) -> dict[str, float]:
+        """How far the copy is behind.
+
+        ``momentum_drift`` is the distance of its weights from the online ones, over the length of those; ``momentum_rate``
+        is that of the next update.
+        """
+        online = [*backbone.parameters(), *projector.parameters()]
+        pairs = zip([*self.backbone.parameters(), *self.projector.parameters()], online, strict=True)
+        apart, length = 0.0, 0.0
+        for mine, theirs in pairs:
+            apart += float((mine - theirs).double().square().sum())
+            length += float(theirs.double().square().sum())
+        return {"momentum_drift": math.sqrt(apart / max(length, 1e-24)), "momentum_rate": self.rate}
+
     def follow(self, backbone: nn.Module, projector: nn.Module) -> None:
         """One update; call it after the optimizer's step."""
         rate = self.rate

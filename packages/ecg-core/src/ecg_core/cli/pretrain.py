@@ -27,6 +27,7 @@ def pretrain(
     fold: int | None = None,
     seed: int = 0,
     checkpoint_every: int = 0,
+    monitor: str | None = None,
     force: bool = False,
     resume: bool = False,
 ) -> None:
@@ -47,6 +48,7 @@ def pretrain(
         fold: Of a store prepared in folds, the one that tests; the last unless given.
         seed: Of everything random.
         checkpoint_every: Steps between checkpoints, beside the one after every epoch.
+        monitor: Target whose classes a k-NN and a linear probe look for after every epoch; nothing is learned from it.
         force: Replace an existing run.
         resume: Go on from the newest checkpoint.
     """
@@ -68,6 +70,7 @@ def pretrain(
             device=device,
             seed=seed,
             checkpoint_every=checkpoint_every,
+            monitor=monitor,
             force=force,
             resume=resume,
         )

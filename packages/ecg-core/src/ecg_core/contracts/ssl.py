@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
 
 from torch import nn
@@ -38,6 +39,10 @@ class SSLMethod(Configurable, nn.Module):
 
     def after_step(self) -> None:
         """Called after every optimizer step: momentum encoders, queues. Nothing by default."""
+
+    def gauges(self) -> Mapping[str, float]:
+        """Numbers of the method's own that are logged after every epoch, such as how far a teacher is from its student."""
+        return {}
 
     def check_requirements(self, batch: Batch) -> None:
         """One clear error for a batch that lacks what the method needs.

@@ -17,6 +17,7 @@ from ecg_core.discovery.provenance import provenance
 from ecg_core.discovery.registries import BACKBONES, SSL
 from ecg_core.run.card import SignalContract, save_model
 from ecg_core.run.directory import RunDirectory, check_packages
+from ecg_core.run.monitor import Monitor
 from ecg_core.run.optimization import check_optimization
 from ecg_core.run.order import store_batches
 from ecg_core.run.run import Run
@@ -40,10 +41,15 @@ def pretrain(
     device: str = "auto",
     seed: int = 0,
     checkpoint_every: int = 0,
+    monitor: str | None = None,
     force: bool = False,
     resume: bool = False,
 ) -> RunDirectory:
-    """Train an SSL method on the training split of a store; labels are never read.
+    """Train an SSL method on the training split of a store; no label is ever learned from.
+
+    After every epoch ``metrics.jsonl`` gets the loss on the validation windows and how well the backbone's features still
+    tell them apart: ``embedding_std``, ``rankme``, ``participation_ratio``, ``alpha_req``, ``uniformity``, and the method's own
+    gauges.
 
     Args:
         data: A store, or its folder.
@@ -59,6 +65,7 @@ def pretrain(
         device: ``"auto"`` takes a GPU if there is one.
         seed: Of everything random.
         checkpoint_every: Steps between checkpoints, beside the one after every epoch.
+        monitor: A target of the store: ``knn_auroc`` and ``probe_auroc`` of its classes on the validation windows are logged too.
         force: Replace an existing run.
         resume: Go on from the newest checkpoint.
 
@@ -104,11 +111,14 @@ def pretrain(
     def save() -> None:
         save_model(run.path, "backbone", learner.backbone, kind="backbones", signal=signal, method=config["name"])
 
+    watch = Monitor(learner.backbone, store, device=settings.device, target=monitor)
+    before = watch()
+
     def validate() -> Mapping[str, float]:
         # The same masks and views at every epoch, so that the numbers can be compared.
         held_out = store_batches(store, val, batch_size, device=settings.device, seed=seed)
         values = [float(learner.loss(held_out.get(0, number)).total) for number in range(len(held_out))]
-        return {"val_loss": float(np.mean(values))}
+        return {"val_loss": float(np.mean(values)), **watch(), **learner.gauges()}
 
     training = Run(
         run.path,
@@ -120,7 +130,7 @@ def pretrain(
         title=f"pretrain {config['name']}",
     )
     end = training.fit(resume=resume)
-    run.finish(steps=end["step"], epochs=end["epoch"], windows=len(train))
+    run.finish(steps=end["step"], epochs=end["epoch"], windows=len(train), gauges_before=before)
     return run
 
 

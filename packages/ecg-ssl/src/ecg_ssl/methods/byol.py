@@ -17,7 +17,7 @@ from ecg_core.contracts.losses import Losses
 from ecg_core.contracts.recipe import Recipe
 from ecg_core.contracts.transform import Transform
 from ecg_core.data.batch import Batch
-from ecg_ssl.base.contrastive import BaseContrastiveLearner
+from ecg_ssl.base.follower import BaseMomentumLearner
 from ecg_ssl.heads.projection import ProjectionHead
 from ecg_ssl.momentum import MomentumEncoder, MomentumSchedule
 from ecg_ssl.objectives.negative_cosine import cosine_distance
@@ -26,7 +26,7 @@ from ecg_ssl.views import DEFAULT_VIEWS, agreement
 __all__ = ["BYOL"]
 
 
-class BYOL(BaseContrastiveLearner):
+class BYOL(BaseMomentumLearner):
     """A predictor on one view's projection regresses the copy's projection of the other, both ways.
 
     Args:
@@ -53,9 +53,9 @@ class BYOL(BaseContrastiveLearner):
         schedule: MomentumSchedule = "cosine",
     ) -> None:
         projector = ProjectionHead(backbone.out_channels, hidden=hidden, width=width)
-        super().__init__(backbone, augment=augment, crop_seconds=crop_seconds, projector=projector)
+        target = MomentumEncoder(backbone, projector, momentum=momentum, schedule=schedule)
+        super().__init__(backbone, augment=augment, crop_seconds=crop_seconds, projector=projector, target=target)
         self.predictor = ProjectionHead(width, hidden=hidden, width=width)
-        self.target = MomentumEncoder(backbone, projector, momentum=momentum, schedule=schedule)
 
     @classmethod
     def conformance_params(cls) -> dict[str, Any]:
@@ -71,10 +71,6 @@ class BYOL(BaseContrastiveLearner):
             "view_loss": view_loss,
             "refused": [{"momentum": 1.1}, {"schedule": "sine"}],
         }
-
-    def plan(self, steps: int) -> None:
-        """The momentum reaches its end at the last step."""
-        self.target.steps = steps
 
     def loss(self, batch: Batch) -> Losses:
         """``2 - 2 cos`` of prediction and target, added over both directions: from 0 to 8.
@@ -93,7 +89,3 @@ class BYOL(BaseContrastiveLearner):
         self.target.catch_up(self.backbone, self.projector)
         z_a, z_b = self.target(a), self.target(b)
         return cosine_distance(p_a, z_b) + cosine_distance(p_b, z_a), p_a, z_b
-
-    def after_step(self) -> None:
-        """The copy follows."""
-        self.target.follow(self.backbone, self.projector)

@@ -23,7 +23,7 @@ from ecg_core.contracts.losses import Losses
 from ecg_core.contracts.recipe import Recipe
 from ecg_core.contracts.transform import Transform
 from ecg_core.data.batch import Batch
-from ecg_ssl.base.contrastive import BaseContrastiveLearner
+from ecg_ssl.base.follower import BaseMomentumLearner
 from ecg_ssl.gather import gather_rows
 from ecg_ssl.heads.projection import ProjectionHead
 from ecg_ssl.key_queue import KeyQueue
@@ -34,7 +34,7 @@ from ecg_ssl.views import DEFAULT_VIEWS, agreement
 __all__ = ["MoCo", "moco_v1", "moco_v2"]
 
 
-class MoCo(BaseContrastiveLearner):
+class MoCo(BaseMomentumLearner):
     """The query of a window finds its key among the keys of other windows.
 
     Args:
@@ -69,10 +69,10 @@ class MoCo(BaseContrastiveLearner):
             raise ValueError(f"spare must be record, patient or none, got {spare!r}")
         channels = backbone.out_channels
         projector = ProjectionHead(channels, hidden=channels, width=width, layers=layers, norm=False)
-        super().__init__(backbone, augment=augment, crop_seconds=crop_seconds, projector=projector)
-        self.temperature = temperature
         # The key's normalisations keep the statistics of its own passes.
-        self.target = MomentumEncoder(backbone, projector, momentum=momentum, buffers="skip")
+        target = MomentumEncoder(backbone, projector, momentum=momentum, buffers="skip")
+        super().__init__(backbone, augment=augment, crop_seconds=crop_seconds, projector=projector, target=target)
+        self.temperature = temperature
         self.queue = KeyQueue(width, queue)
         self.spare = spare
         self._fresh: list[tuple[Tensor, Tensor]] = []  # keys of this step and their owners, which enter the queue after it
@@ -103,7 +103,7 @@ class MoCo(BaseContrastiveLearner):
 
     def after_step(self) -> None:
         """The copy follows, and the keys of this step become negatives of the next."""
-        self.target.follow(self.backbone, self.projector)
+        super().after_step()
         for keys, owners in self._fresh:
             self.queue.add(keys, owners)
         self._fresh.clear()

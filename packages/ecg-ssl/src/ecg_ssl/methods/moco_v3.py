@@ -19,7 +19,7 @@ from ecg_core.contracts.losses import Losses
 from ecg_core.contracts.recipe import Recipe
 from ecg_core.contracts.transform import Transform
 from ecg_core.data.batch import Batch
-from ecg_ssl.base.contrastive import BaseContrastiveLearner
+from ecg_ssl.base.follower import BaseMomentumLearner
 from ecg_ssl.gather import gather_rows
 from ecg_ssl.heads.projection import ProjectionHead
 from ecg_ssl.momentum import MomentumEncoder, MomentumSchedule
@@ -29,7 +29,7 @@ from ecg_ssl.views import DEFAULT_VIEWS, agreement
 __all__ = ["MoCoV3"]
 
 
-class MoCoV3(BaseContrastiveLearner):
+class MoCoV3(BaseMomentumLearner):
     """Predictions from one view find the momentum encoder's projection of the other, both ways.
 
     Args:
@@ -61,10 +61,10 @@ class MoCoV3(BaseContrastiveLearner):
     ) -> None:
         shape: dict[str, Any] = {"hidden": hidden, "width": width, "last_bias": False, "last_norm": True}
         projector = ProjectionHead(backbone.out_channels, layers=layers, **shape)
-        super().__init__(backbone, augment=augment, crop_seconds=crop_seconds, projector=projector)
+        target = MomentumEncoder(backbone, projector, momentum=momentum, schedule=schedule, buffers="skip")
+        super().__init__(backbone, augment=augment, crop_seconds=crop_seconds, projector=projector, target=target)
         self.predictor = ProjectionHead(width, layers=2, **shape)
         self.temperature = temperature
-        self.target = MomentumEncoder(backbone, projector, momentum=momentum, schedule=schedule, buffers="skip")
 
     @classmethod
     def conformance_params(cls) -> dict[str, Any]:
@@ -81,10 +81,6 @@ class MoCoV3(BaseContrastiveLearner):
             "view_loss": view_loss,
             "refused": [{"momentum": -0.1}, {"schedule": "sine"}],
         }
-
-    def plan(self, steps: int) -> None:
-        """The momentum reaches its end at the last step."""
-        self.target.steps = steps
 
     def loss(self, batch: Batch) -> Losses:
         """``2 τ`` times InfoNCE of each view's predictions and the other's keys, added.
@@ -105,7 +101,3 @@ class MoCoV3(BaseContrastiveLearner):
         pairs = [(gather_rows(q), gather_rows(k)) for q, k in ((q_a, k_b), (q_b, k_a))]
         both = torch.stack([info_nce(q, k, temperature=self.temperature) for q, k in pairs])
         return 2 * self.temperature * both.sum(), q_a, k_b
-
-    def after_step(self) -> None:
-        """The copy follows."""
-        self.target.follow(self.backbone, self.projector)
