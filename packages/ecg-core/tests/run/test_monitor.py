@@ -109,8 +109,23 @@ def test_a_loss_of_dimensions_is_said(store):
     with torch.no_grad():
         backbone.norm.weight[2:] = 0
     with pytest.warns(CollapseWarning, match=rf"use about 1\.\d \(RankMe\), where the untrained backbone used {spread:.1f}"):
-        for _ in range(3):
+        for _ in range(5):
             watch()
+
+
+def test_a_valley_that_is_left_again_is_passed_over(store):
+    from ecg_core.discovery.registries import BACKBONES
+
+    backbone = BACKBONES.build("toy", in_leads=2, width=4)
+    watch = Monitor(backbone, store, device="cpu")
+    watch()
+    watch.start["rankme"] = 100.0  # far above what four channels can have
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CollapseWarning)
+        watch()
+        watch()
+    with pytest.warns(CollapseWarning, match="losing dimensions"):
+        watch()
 
 
 def test_a_healthy_run_warns_of_nothing(store, tmp_path):

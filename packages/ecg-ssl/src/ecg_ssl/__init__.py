@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ecg_ssl.objectives.negative_cosine import cosine_distance
     from ecg_ssl.objectives.nt_xent import nt_xent
     from ecg_ssl.objectives.vicreg import vicreg
+    from ecg_ssl.weights.importing import import_weights
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
@@ -55,6 +56,7 @@ _WHERE = {
     "objectives.negative_cosine": ("cosine_distance",),
     "objectives.nt_xent": ("nt_xent",),
     "objectives.vicreg": ("vicreg",),
+    "weights.importing": ("import_weights",),
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
@@ -78,6 +80,7 @@ __all__ = [
     "barlow_twins",
     "cosine_distance",
     "gather_rows",
+    "import_weights",
     "info_nce",
     "mae_ecg",
     "mask_by_noise",

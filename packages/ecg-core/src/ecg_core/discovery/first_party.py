@@ -59,6 +59,7 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "ecg-ssl": {
+        "commands": ("weights",),
         "ssl": (
             "barlow_twins", "byol", "mae", "mae_ecg", "mlae", "moco_v1", "moco_v2", "moco_v3", "mtae", "simclr", "st_mem",
             "vicreg",

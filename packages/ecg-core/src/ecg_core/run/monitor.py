@@ -33,7 +33,8 @@ MOST_WINDOWS = 2048
 """RankMe hardly moves with more windows than this (Garrido et al. 2023, appendix)."""
 
 _SAME = 0.02  # embedding_std below which all windows have nearly one direction
-_SHRUNK = 0.25  # share of the dimensions at the start below which most are lost
+_SHRUNK = 0.25  # share of the dimensions at the start below which most are lost …
+_PATIENCE = 3  # … for so many epochs: masked autoencoders pass through such a valley and climb out again
 
 
 class Monitor:
@@ -64,6 +65,7 @@ class Monitor:
                 )
         self.start: dict[str, float] | None = None
         self._warned: set[str] = set()
+        self._shrunk = 0
 
     def __call__(self) -> dict[str, float]:
         """The gauges now; the first call is what later ones are compared with.
@@ -109,7 +111,8 @@ class Monitor:
                 "The loss may look good all the same; lower the learning rate, or look for a missing predictor, "
                 "stop-gradient or negatives",
             )
-        elif now["rankme"] < _SHRUNK * start["rankme"]:
+        self._shrunk = self._shrunk + 1 if now["rankme"] < _SHRUNK * start["rankme"] else 0
+        if self._shrunk >= _PATIENCE and now["embedding_std"] >= _SAME:
             self._warn_once(
                 "shrunk",
                 f"the representation is losing dimensions: its windows use about {now['rankme']:.1f} (RankMe), where the "

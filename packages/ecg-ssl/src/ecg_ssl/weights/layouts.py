@@ -1,0 +1,168 @@
+"""The published models whose files are read. None of their weights is shipped, and no code of theirs is used."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from ecg_core.errors import ConfigError
+from ecg_ssl.convert import ecgfounder, mtae, st_mem
+from ecg_ssl.weights.layout import Layout, Tensors, blocks_of
+
+__all__ = ["LAYOUTS", "layout"]
+
+_ST_MEM_LICENCE = "CC BY-NC 4.0 with a notice of VUNO: not for commercial use"
+_ST_MEM_SOURCE = "https://github.com/vuno/ST-MEM"
+_ST_MEM_PIPELINE = (
+    {"name": "bandpass", "low": 0.67, "high": 40.0},
+    {"name": "resample", "fs": 250.0},
+    {"name": "z_score_normalize", "per_lead": False},
+)
+
+
+_ST_MEM_PREFIXES = ("encoder.", "module.encoder.", "", "module.")
+
+
+def _is_head(name: str) -> bool:
+    return name.startswith(("head.", "mlp_head."))
+
+
+def _is_beside(name: str) -> bool:
+    """What full files of ST-MEM's repository hold beside the encoder, and the patch embedding, which they hold twice."""
+    parts = ("mask_embedding", "decoder_", "to_decoder_embedding.", "to_patch_embedding.")
+    return name.removeprefix("module.").startswith(parts)
+
+
+def _transformer(name: str, state: Tensors) -> dict[str, Any]:
+    width = state["to_patch_embedding.2.weight"].shape[0]
+    return {
+        "name": name,
+        "in_leads": 12,
+        "width": width,
+        "depth": blocks_of(state, "block"),
+        "heads": state["block0.attn.fn.to_qkv.weight"].shape[0] // (3 * 64),
+        "head_width": 64,
+        "mlp_ratio": state["block0.ff.fn.net.0.weight"].shape[0] / width,
+    }
+
+
+def _st_mem(state: Tensors) -> dict[str, Any]:
+    return {**_transformer("vit_base", state), "patch_size": state["to_patch_embedding.2.weight"].shape[1]}
+
+
+def _mtae(state: Tensors) -> dict[str, Any]:
+    return {**_transformer("vit_time_base", state), "patch_size": state["to_patch_embedding.2.weight"].shape[1] // 12}
+
+
+def _mlae(state: Tensors) -> dict[str, Any]:
+    return {**_transformer("vit_leads_base", state), "patch_size": state["to_patch_embedding.2.weight"].shape[1]}
+
+
+def _is_mlae(state: Tensors) -> bool:
+    """One token per lead: 12 and the class token."""
+    return state["pos_embedding"].shape[1] == 13
+
+
+_FIRST_BLOCK = "stage_list.0.block_list.0."
+
+
+def _net1d(state: Tensors) -> dict[str, Any]:
+    stem = state["first_conv.conv.weight"]
+    stages = blocks_of(state, "stage_list.")
+    first = [f"stage_list.{stage}.block_list." for stage in range(stages)]
+    long = state[f"{_FIRST_BLOCK}conv2.conv.weight"]
+    return {
+        "name": "net1d_ecgfounder",
+        "in_leads": stem.shape[1],
+        "stem_width": stem.shape[0],
+        "widths": [state[f"{before}0.conv3.conv.weight"].shape[0] for before in first],
+        "depths": [blocks_of(state, before) for before in first],
+        "kernel_size": stem.shape[2],
+        "group_width": long.shape[1],
+        "ratio": long.shape[0] / state[f"{_FIRST_BLOCK}conv3.conv.weight"].shape[0],
+    }
+
+
+_ALL = (
+    Layout(
+        "st_mem",
+        "ST-MEM (Na et al., ICLR 2024)",
+        _ST_MEM_SOURCE,
+        _ST_MEM_LICENCE,
+        holds=("sep_embedding", "lead_embeddings.0", "to_patch_embedding.2.weight", "block0.attn.fn.to_qkv.weight"),
+        config=_st_mem,
+        convert=st_mem.from_official,
+        fs=250.0,
+        seconds=9.0,
+        pipeline=_ST_MEM_PIPELINE,
+        prefixes=_ST_MEM_PREFIXES,
+        left_out=_is_head,
+        beside=_is_beside,
+    ),
+    Layout(
+        "mtae",
+        "MTAE, of ST-MEM's repository",
+        _ST_MEM_SOURCE,
+        _ST_MEM_LICENCE,
+        holds=("cls_embedding", "pos_embedding", "to_patch_embedding.2.weight", "block0.attn.fn.to_qkv.weight"),
+        config=_mtae,
+        convert=mtae.from_official,
+        fs=250.0,
+        seconds=9.0,
+        pipeline=_ST_MEM_PIPELINE,
+        prefixes=_ST_MEM_PREFIXES,
+        left_out=_is_head,
+        beside=_is_beside,
+        fits=lambda state: not _is_mlae(state),
+    ),
+    Layout(
+        "mlae",
+        "MLAE, of ST-MEM's repository",
+        _ST_MEM_SOURCE,
+        _ST_MEM_LICENCE,
+        holds=("cls_embedding", "pos_embedding", "to_patch_embedding.2.weight", "block0.attn.fn.to_qkv.weight"),
+        config=_mlae,
+        convert=mtae.from_official,
+        fs=250.0,
+        seconds=9.0,
+        pipeline=_ST_MEM_PIPELINE,
+        prefixes=_ST_MEM_PREFIXES,
+        left_out=_is_head,
+        beside=_is_beside,
+        fits=_is_mlae,
+    ),
+    Layout(
+        "ecgfounder",
+        "ECGFounder (Li et al., NEJM AI 2025), trained with labels",
+        "https://github.com/PKUDigitalHealth/ECGFounder",
+        "MIT",
+        holds=("first_conv.conv.weight", f"{_FIRST_BLOCK}conv2.conv.weight", f"{_FIRST_BLOCK}se_fc1.weight"),
+        config=_net1d,
+        convert=ecgfounder.from_official,
+        fs=500.0,
+        seconds=10.0,
+        pipeline=(
+            {"name": "bandpass", "low": 0.67, "high": 40.0},
+            {"name": "notch", "frequency": 50.0},
+            {"name": "baseline_remove", "method": "median"},
+            {"name": "resample", "fs": 500.0},
+            {"name": "z_score_normalize", "per_lead": False},
+        ),
+        left_out=ecgfounder.is_left_out,
+    ),
+)
+LAYOUTS: dict[str, Layout] = {one.name: one for one in _ALL}
+"""By the name that ``ecg weights import --layout`` takes."""
+
+
+def layout(name: str) -> Layout:
+    """A layout by name.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if name not in LAYOUTS:
+        near = difflib.get_close_matches(name, LAYOUTS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"there is no layout {name!r}{hint} (known: {', '.join(LAYOUTS)})")
+    return LAYOUTS[name]

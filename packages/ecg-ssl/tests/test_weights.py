@@ -1,0 +1,206 @@
+"""Published files become backbones of ours, every tensor accounted for; what cannot be trusted or does not fit is refused."""
+
+import argparse
+import json
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from ecg_core.discovery.registries import BACKBONES
+from ecg_core.errors import CheckpointError, ConfigError, OutputExistsError
+from ecg_core.run.card import load_card
+from ecg_ssl.convert import ecgfounder
+from ecg_ssl.weights.checkpoint_file import open_checkpoint
+from ecg_ssl.weights.command import weights
+from ecg_ssl.weights.importing import import_weights
+
+torch.set_num_threads(1)
+
+
+def net1d():
+    torch.manual_seed(0)
+    return BACKBONES.build(
+        "net1d_ecgfounder", in_leads=12, stem_width=8, widths=(8, 16), depths=(2, 1), kernel_size=4, group_width=4
+    ).eval()
+
+
+@pytest.fixture
+def founder():
+    """As its authors save it: with normalisations that the network passes by, and a classifier."""
+    state = ecgfounder.to_official(net1d().state_dict())
+    state |= {"first_bn.weight": torch.ones(8), "first_bn.running_mean": torch.zeros(8)}
+    state |= {
+        "stage_list.0.block_list.1.bn2.bias": torch.zeros(8),
+        "dense.weight": torch.ones(5, 16),
+        "dense.bias": torch.ones(5),
+    }
+    return state
+
+
+@pytest.fixture
+def file(tmp_path):
+    def save(content, name="weights.pth"):
+        torch.save(content, tmp_path / name)
+        return tmp_path / name
+
+    return save
+
+
+def test_every_tensor_of_the_encoder_arrives_and_is_counted(file, founder, tmp_path):
+    extras = {"epoch": 3, "args": argparse.Namespace(lr=0.1), "best": np.float64(0.9)}
+    report = import_weights(file({"state_dict": founder, **extras}), tmp_path / "out")
+    assert report.layout.name == "ecgfounder"
+    assert report.place == "state_dict"
+    assert report.whole
+    assert len(report.matched) == len(net1d().state_dict())
+    assert set(report.left_out) == {n for n in founder if "bn" in n or n.startswith("dense")}
+    backbone = load_card(tmp_path / "out" / "backbone.json").build()
+    x = torch.randn(2, 12, 300)
+    assert torch.equal(backbone(x), net1d()(x))
+
+
+def test_the_card_tells_the_signal_the_licence_and_the_source(file, founder, tmp_path):
+    import_weights(file(founder), tmp_path / "out")
+    card = load_card(tmp_path / "out" / "backbone.json")
+    assert card.facts["imported"]["licence"] == "MIT"
+    assert card.facts["imported"]["file"] == "weights.pth"
+    assert len(card.facts["imported"]["sha256"]) == 64
+    assert (card.signal.fs, card.signal.samples) == (500.0, 5000)
+    pipeline = json.loads((tmp_path / "out" / "pipeline.json").read_text())
+    assert [step["name"] for step in pipeline] == ["bandpass", "notch", "baseline_remove", "resample", "z_score_normalize"]
+    assert list(card.signal.pipeline) == pipeline
+    assert card.signal.chain().output_fs(1000.0) == 500.0
+
+
+@pytest.mark.parametrize(("name", "layout"), [("stmem_small", "st_mem"), ("mtae_small", "mtae"), ("mlae_small", "mlae")])
+@pytest.mark.parametrize("full", [True, False])
+def test_files_of_st_mems_repository_are_recognised_whole_or_encoder_alone(name, layout, full, golden, file, tmp_path):
+    reference = golden(f"{name}.npz")
+    state = {key.removeprefix("sd/"): value for key, value in reference.items() if key.startswith("sd/")}
+    # The alias of full files is not stored in the reference values; these widths have heads of 64 as published.
+    encoder = {key.removeprefix("encoder."): value for key, value in state.items() if key.startswith("encoder.")}
+    alias = {key: value for key, value in encoder.items() if key.startswith("to_patch_embedding.")}
+    report = import_weights(file({"model": state | alias if full else encoder}), tmp_path / "out")
+    assert report.layout.name == layout
+    assert report.whole
+    assert len(report.matched) + len(report.reshaped) == len(encoder)
+    backbone = load_card(tmp_path / "out" / "backbone.json").build()
+    if layout == "st_mem":
+        tokens = backbone.encode(backbone.embed(backbone.patchify(reference["x"])))
+        torch.testing.assert_close(tokens.flatten(1, 2), reference["latent_unmasked"], rtol=1e-5, atol=2e-5)
+
+
+def test_a_prefix_of_parallel_training_is_no_obstacle(file, founder, tmp_path):
+    report = import_weights(file({f"module.{name}": value for name, value in founder.items()}), tmp_path / "out")
+    assert report.whole
+
+
+def test_a_partial_file_is_refused_and_nothing_is_written(file, founder, tmp_path):
+    del founder["stage_list.1.block_list.0.conv3.conv.bias"]
+    with pytest.raises(CheckpointError, match=r"does not give every weight.*nothing was written") as caught:
+        import_weights(file(founder), tmp_path / "out")
+    assert "1 missing in the file: blocks.1.0.conv3.bias" in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_tensor_nobody_knows_is_refused(file, founder, tmp_path):
+    founder["stage_list.0.block_list.0.adapter.weight"] = torch.ones(3)
+    with pytest.raises(CheckpointError, match="adapter.weight' is no name of an ECGFounder state dict"):
+        import_weights(file(founder), tmp_path / "out")
+
+
+def test_a_tensor_of_another_shape_is_refused(file, founder, tmp_path):
+    founder["stage_list.1.block_list.0.se_fc1.bias"] = torch.ones(3)
+    with pytest.raises(CheckpointError, match=r"1 of another shape: blocks.1.0.squeeze_excite.squeeze.bias"):
+        import_weights(file(founder), tmp_path / "out")
+
+
+def test_a_model_nobody_knows_is_told_what_is_known(file, tmp_path):
+    path = file({"net": {"a.weight": torch.ones(2, 2)}})
+    with pytest.raises(CheckpointError, match=r"of no model that is known here \(it holds net: a.weight …\); models whose files"):
+        import_weights(path, tmp_path / "out")
+    with pytest.raises(CheckpointError, match="no ST-MEM .* file"):
+        import_weights(path, tmp_path / "out", layout_name="st_mem")
+    with pytest.raises(ConfigError, match="no layout 'st_men'; did you mean 'st_mem'"):
+        import_weights(path, tmp_path / "out", layout_name="st_men")
+
+
+class Evil:
+    """Leaves a mark if anybody unpickles it."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return (os.mkdir, (self.mark,))
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_file_that_would_run_code_is_not_opened(legacy, tmp_path, founder):
+    mark, path = str(tmp_path / "mark"), tmp_path / "evil.pt"
+    torch.save({"model": founder, "x": Evil(mark)}, path, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(CheckpointError, match=r"was not opened: beside tensors it holds .*mkdir.*state_dict\(\)"):
+        import_weights(path, tmp_path / "out")
+    assert not os.path.exists(mark)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x02}q\x00.", b"PK\x03\x04 not a zip", pickle.dumps([1, 2])])
+def test_what_is_no_checkpoint_is_one_sentence(content, tmp_path):
+    path = tmp_path / "x.pt"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"x\.pt (is no PyTorch file|was not opened|holds no tensors)"):
+        open_checkpoint(path)
+
+
+def test_other_formats_and_missing_files_are_named(tmp_path):
+    with pytest.raises(CheckpointError, match="there is no file"):
+        open_checkpoint(tmp_path / "x.pt")
+    (tmp_path / "PCLR.h5").write_bytes(b"\x89HDF")
+    with pytest.raises(CheckpointError, match=r"PCLR\.h5 is no PyTorch file; files of PyTorch and safetensors are read"):
+        open_checkpoint(tmp_path / "PCLR.h5")
+    (tmp_path / "x.safetensors").write_bytes(b"12345678")
+    with pytest.raises(CheckpointError, match="is not a safetensors file"):
+        open_checkpoint(tmp_path / "x.safetensors")
+
+
+def test_an_existing_folder_is_replaced_only_if_it_holds_imported_weights(file, founder, tmp_path):
+    path = file(founder)
+    import_weights(path, tmp_path / "out")
+    with pytest.raises(OutputExistsError, match="already exists"):
+        import_weights(path, tmp_path / "out")
+    import_weights(path, tmp_path / "out", force=True)
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "thesis.tex").write_text("x")
+    with pytest.raises(OutputExistsError, match="does not hold imported weights, so it is never replaced"):
+        import_weights(path, tmp_path / "precious", force=True)
+    assert (tmp_path / "precious" / "thesis.tex").is_file()
+
+
+def test_the_command_lists_shows_and_imports(file, founder, tmp_path, capsys):
+    path = file({"state_dict": founder})
+    weights("list")
+    assert "CC BY-NC 4.0" in capsys.readouterr().out
+    weights("show", path)
+    shown = capsys.readouterr().out
+    assert f"state_dict: {len(founder)} tensors" in shown
+    assert "first_conv.conv.weight (8, 12, 4) float32" in shown
+    weights("import", path, tmp_path / "out")
+    told = capsys.readouterr().out
+    assert "licence of these weights: MIT" in told
+    assert "missing" not in told
+    with pytest.raises(ConfigError, match="takes a file"):
+        weights("show")
+    with pytest.raises(ConfigError, match="takes a folder to write"):
+        weights("import", path)
+
+
+def test_a_round_trip_is_exact():
+    state = net1d().state_dict()
+    again = ecgfounder.from_official(ecgfounder.to_official(state))
+    assert list(again) == list(state)
+    assert all(torch.equal(again[name], state[name]) for name in state)
+    with pytest.raises(ValueError, match="'norm.weight' is no name of a Net1D without normalisations"):
+        ecgfounder.to_official({"norm.weight": torch.ones(1)})
