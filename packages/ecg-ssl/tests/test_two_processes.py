@@ -24,7 +24,7 @@ def whole():
     return runpy.run_path(str(SCRIPT))["results"]()
 
 
-@pytest.mark.parametrize("name", ["nt_xent", "vicreg", "barlow_twins", "simclr", "moco", "moco_v3"])
+@pytest.mark.parametrize("name", ["nt_xent", "vicreg", "barlow_twins", "simclr", "moco", "moco_v3", "clocs", "cmsc"])
 def test_the_loss_is_that_of_the_whole_batch_on_every_rank(both, whole, name):
     for found in both:
         torch.testing.assert_close(found[f"{name}/loss"], whole[f"{name}/loss"], rtol=1e-5, atol=0)
@@ -36,7 +36,7 @@ def test_rows_get_the_gradients_they_have_in_the_whole_batch(both, whole, name):
     torch.testing.assert_close(found, whole[f"{name}/grad"], rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("name", ["simclr", "moco", "moco_v3"])
+@pytest.mark.parametrize("name", ["simclr", "moco", "moco_v3", "clocs", "cmsc"])
 def test_the_mean_of_the_gradients_is_that_of_the_whole_batch(both, whole, name):
     for found in both:
         torch.testing.assert_close(found[f"{name}/weights"], whole[f"{name}/weights"], rtol=1e-5, atol=1e-7)

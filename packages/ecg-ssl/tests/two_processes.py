@@ -13,6 +13,8 @@ from torch import nn
 
 from ecg_core.contracts.backbone import Backbone, Stage
 from ecg_core.data.batch import Batch
+from ecg_ssl.methods.clocs import CLOCS
+from ecg_ssl.methods.cmsc import CMSC
 from ecg_ssl.methods.moco import MoCo
 from ecg_ssl.methods.moco_v3 import MoCoV3
 from ecg_ssl.methods.simclr import SimCLR
@@ -46,6 +48,8 @@ def methods():
     made = {
         "simclr": SimCLR(Plain(), augment=[], width=8),
         "moco": MoCo(Plain(), augment=[], width=8, queue=16, momentum=0.9),
+        "clocs": CLOCS(Plain(), pairing="cmsmlc", width=8),
+        "cmsc": CMSC(Plain(), lead_mask=0.0),
         "moco_v3": MoCoV3(Plain(), augment=[], width=8, hidden=8),
     }
     for method in made.values():
@@ -57,7 +61,8 @@ def methods():
 
 def batch(share=slice(None)):
     signal = torch.randn(8, 2, 40, generator=torch.Generator().manual_seed(3))
-    return Batch(signal[share], fs=100.0, leads=("I", "II"))
+    patient = torch.tensor([0, 1, 2, 3, 4, 0, 1, 5])  # some with windows in both processes
+    return Batch(signal[share], fs=100.0, leads=("I", "II"), patient=patient[share])
 
 
 def results(share=slice(None)):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ecg_ssl.masking import Masking, mask_by_noise, mask_groups
     from ecg_ssl.methods.barlow_twins import BarlowTwins
     from ecg_ssl.methods.byol import BYOL
+    from ecg_ssl.methods.clocs import CLOCS, clocs_cmlc, clocs_cmsmlc
+    from ecg_ssl.methods.cmsc import CMSC
     from ecg_ssl.methods.mae import MAE, mae_ecg, mlae, mtae
     from ecg_ssl.methods.moco import MoCo, moco_v1, moco_v2
     from ecg_ssl.methods.moco_v3 import MoCoV3
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from ecg_ssl.objectives.masked import patch_error, patch_mse
     from ecg_ssl.objectives.negative_cosine import cosine_distance
     from ecg_ssl.objectives.nt_xent import nt_xent
+    from ecg_ssl.objectives.patient_info_nce import clocs_loss, patient_info_nce, segment_info_nce
     from ecg_ssl.objectives.vicreg import vicreg
     from ecg_ssl.weights.importing import import_weights
 
@@ -43,6 +46,8 @@ _WHERE = {
     "masking": ("Masking", "mask_by_noise", "mask_groups"),
     "methods.barlow_twins": ("BarlowTwins",),
     "methods.byol": ("BYOL",),
+    "methods.clocs": ("CLOCS", "clocs_cmlc", "clocs_cmsmlc"),
+    "methods.cmsc": ("CMSC",),
     "methods.mae": ("MAE", "mae_ecg", "mlae", "mtae"),
     "methods.moco": ("MoCo", "moco_v1", "moco_v2"),
     "methods.moco_v3": ("MoCoV3",),
@@ -55,6 +60,7 @@ _WHERE = {
     "objectives.masked": ("patch_error", "patch_mse"),
     "objectives.negative_cosine": ("cosine_distance",),
     "objectives.nt_xent": ("nt_xent",),
+    "objectives.patient_info_nce": ("clocs_loss", "patient_info_nce", "segment_info_nce"),
     "objectives.vicreg": ("vicreg",),
     "weights.importing": ("import_weights",),
 }
@@ -67,6 +73,8 @@ __all__ = [
     "BaseContrastiveLearner",
     "BaseMaskedAutoencoder",
     "BaseMomentumLearner",
+    "CLOCS",
+    "CMSC",
     "KeyQueue",
     "MAE",
     "Masking",
@@ -78,6 +86,9 @@ __all__ = [
     "SimCLR",
     "VICReg",
     "barlow_twins",
+    "clocs_cmlc",
+    "clocs_cmsmlc",
+    "clocs_loss",
     "cosine_distance",
     "gather_rows",
     "import_weights",
@@ -92,6 +103,8 @@ __all__ = [
     "nt_xent",
     "patch_error",
     "patch_mse",
+    "patient_info_nce",
+    "segment_info_nce",
     "vicreg",
 ]
 
