@@ -39,7 +39,8 @@ def test_rows_get_the_gradients_they_have_in_the_whole_batch(both, whole, name):
 @pytest.mark.parametrize("name", ["simclr", "moco", "moco_v3", "clocs", "cmsc"])
 def test_the_mean_of_the_gradients_is_that_of_the_whole_batch(both, whole, name):
     for found in both:
-        torch.testing.assert_close(found[f"{name}/weights"], whole[f"{name}/weights"], rtol=1e-5, atol=1e-7)
+        expected = whole[f"{name}/weights"]
+        torch.testing.assert_close(found[f"{name}/weights"], expected, rtol=1e-5, atol=1e-5 * float(expected.abs().max()))
 
 
 def test_the_queues_of_all_ranks_are_the_same_to_the_last_bit(both, whole):

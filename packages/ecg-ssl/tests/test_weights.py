@@ -12,7 +12,8 @@ import torch
 from ecg_core.discovery.registries import BACKBONES
 from ecg_core.errors import CheckpointError, ConfigError, OutputExistsError
 from ecg_core.run.card import load_card
-from ecg_ssl.convert import ecgfounder
+from ecg_ssl.convert import ecgfounder, w2v_cmsc
+from ecg_ssl.methods.w2v_cmsc import W2VCMSC
 from ecg_ssl.weights.checkpoint_file import open_checkpoint
 from ecg_ssl.weights.command import weights
 from ecg_ssl.weights.importing import import_weights
@@ -91,6 +92,36 @@ def test_files_of_st_mems_repository_are_recognised_whole_or_encoder_alone(name,
     if layout == "st_mem":
         tokens = backbone.encode(backbone.embed(backbone.patchify(reference["x"])))
         torch.testing.assert_close(tokens.flatten(1, 2), reference["latent_unmasked"], rtol=1e-5, atol=2e-5)
+
+
+def test_the_encoder_of_clocs_is_recognised(golden, file, tmp_path):
+    reference = golden("clocs.npz")
+    state = {key.removeprefix("net_sd/"): value for key, value in reference.items() if key.startswith("net_sd/")}
+    report = import_weights(file(state), tmp_path / "out")
+    assert report.layout.name == "clocs"
+    assert report.left_out == ("view_linear_modules.0.weight", "view_linear_modules.0.bias")
+    backbone = load_card(tmp_path / "out" / "backbone.json").build()
+    layer = {name.rpartition(".")[2]: state[name] for name in report.left_out}
+    embedded = torch.nn.functional.linear(backbone(reference["net_x"][..., 0]).flatten(1), **layer)
+    torch.testing.assert_close(embedded, reference["net_h"][..., 0], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_ecg_fms_files_are_recognised_with_either_form_of_weight_normalisation(older, file, tmp_path):
+    torch.manual_seed(0)
+    small = {"conv_width": 8, "width": 48, "depth": 1, "heads": 12, "position_kernel": 16, "position_groups": 4}
+    backbone = BACKBONES.build("wav2vec2", in_leads=12, **small).eval()
+    method = W2VCMSC(backbone, groups=2, codes=4, width=8)
+    state = w2v_cmsc.to_official(method.state_dict())
+    if older:
+        newer = "conv_pos.pos_conv.0.parametrizations.weight.original"
+        letters = {f"{newer}0": "conv_pos.pos_conv.0.weight_g", f"{newer}1": "conv_pos.pos_conv.0.weight_v"}
+        state = {letters.get(name, name): value for name, value in state.items()}
+    report = import_weights(file({"model": state, "num_updates": 5}), tmp_path / "out")
+    assert report.layout.name == "ecg_fm"
+    assert set(report.left_out) == {n for n in state if n.startswith(("mask_emb", "quantizer", "project_q", "final_proj"))}
+    x = torch.randn(2, 12, 300)
+    assert torch.equal(load_card(tmp_path / "out" / "backbone.json").build()(x), backbone(x))
 
 
 def test_a_prefix_of_parallel_training_is_no_obstacle(file, founder, tmp_path):

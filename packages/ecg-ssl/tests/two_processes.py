@@ -48,9 +48,9 @@ def methods():
     made = {
         "simclr": SimCLR(Plain(), augment=[], width=8),
         "moco": MoCo(Plain(), augment=[], width=8, queue=16, momentum=0.9),
+        "moco_v3": MoCoV3(Plain(), augment=[], width=8, hidden=8),
         "clocs": CLOCS(Plain(), pairing="cmsmlc", width=8),
         "cmsc": CMSC(Plain(), lead_mask=0.0),
-        "moco_v3": MoCoV3(Plain(), augment=[], width=8, hidden=8),
     }
     for method in made.values():
         for name, module in list(method.named_modules()):

@@ -125,6 +125,7 @@ if TYPE_CHECKING:
         vit_leads_tiny,
     )
     from ecg_backbones.vit_time import TimeViT, vit_time_base, vit_time_small, vit_time_tiny
+    from ecg_backbones.wav2vec2 import Wav2Vec2
     from ecg_backbones.xception import Xception, xception_leadwise, xception_vanilla
 
 # PEP 562: each public name and the module that defines it.
@@ -246,6 +247,7 @@ _WHERE = {
         "vit_leads_tiny",
     ),
     "vit_time": ("TimeViT", "vit_time_base", "vit_time_small", "vit_time_tiny"),
+    "wav2vec2": ("Wav2Vec2",),
     "xception": ("Xception", "xception_leadwise", "xception_vanilla"),
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
@@ -295,6 +297,7 @@ __all__ = [
     "UNetEncoder",
     "VGG",
     "ViT",
+    "Wav2Vec2",
     "WeightedBCELoss",
     "WeightedSumLoss",
     "Xception",

@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from ecg_ssl.base.contrastive import BaseContrastiveLearner
     from ecg_ssl.base.follower import BaseMomentumLearner
     from ecg_ssl.base.masked import BaseMaskedAutoencoder
+    from ecg_ssl.base.token import BaseTokenPredictor
     from ecg_ssl.gather import gather_rows
     from ecg_ssl.heads.projection import ProjectionHead
     from ecg_ssl.key_queue import KeyQueue
-    from ecg_ssl.masking import Masking, mask_by_noise, mask_groups
+    from ecg_ssl.layers.quantizer import GumbelQuantizer
+    from ecg_ssl.masking import Masking, mask_by_noise, mask_groups, mask_spans
     from ecg_ssl.methods.barlow_twins import BarlowTwins
     from ecg_ssl.methods.byol import BYOL
     from ecg_ssl.methods.clocs import CLOCS, clocs_cmlc, clocs_cmsmlc
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from ecg_ssl.methods.simclr import SimCLR
     from ecg_ssl.methods.st_mem import STMEM
     from ecg_ssl.methods.vicreg import VICReg
+    from ecg_ssl.methods.w2v_cmsc import W2VCMSC
     from ecg_ssl.momentum import MomentumEncoder
     from ecg_ssl.objectives.barlow_twins import barlow_twins
     from ecg_ssl.objectives.info_nce import info_nce
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from ecg_ssl.objectives.negative_cosine import cosine_distance
     from ecg_ssl.objectives.nt_xent import nt_xent
     from ecg_ssl.objectives.patient_info_nce import clocs_loss, patient_info_nce, segment_info_nce
+    from ecg_ssl.objectives.token_info_nce import token_info_nce
     from ecg_ssl.objectives.vicreg import vicreg
     from ecg_ssl.weights.importing import import_weights
 
@@ -40,10 +44,12 @@ _WHERE = {
     "base.contrastive": ("BaseContrastiveLearner",),
     "base.follower": ("BaseMomentumLearner",),
     "base.masked": ("BaseMaskedAutoencoder",),
+    "base.token": ("BaseTokenPredictor",),
     "gather": ("gather_rows",),
     "heads.projection": ("ProjectionHead",),
     "key_queue": ("KeyQueue",),
-    "masking": ("Masking", "mask_by_noise", "mask_groups"),
+    "layers.quantizer": ("GumbelQuantizer",),
+    "masking": ("Masking", "mask_by_noise", "mask_groups", "mask_spans"),
     "methods.barlow_twins": ("BarlowTwins",),
     "methods.byol": ("BYOL",),
     "methods.clocs": ("CLOCS", "clocs_cmlc", "clocs_cmsmlc"),
@@ -54,6 +60,7 @@ _WHERE = {
     "methods.simclr": ("SimCLR",),
     "methods.st_mem": ("STMEM",),
     "methods.vicreg": ("VICReg",),
+    "methods.w2v_cmsc": ("W2VCMSC",),
     "momentum": ("MomentumEncoder",),
     "objectives.barlow_twins": ("barlow_twins",),
     "objectives.info_nce": ("info_nce",),
@@ -61,6 +68,7 @@ _WHERE = {
     "objectives.negative_cosine": ("cosine_distance",),
     "objectives.nt_xent": ("nt_xent",),
     "objectives.patient_info_nce": ("clocs_loss", "patient_info_nce", "segment_info_nce"),
+    "objectives.token_info_nce": ("token_info_nce",),
     "objectives.vicreg": ("vicreg",),
     "weights.importing": ("import_weights",),
 }
@@ -73,8 +81,10 @@ __all__ = [
     "BaseContrastiveLearner",
     "BaseMaskedAutoencoder",
     "BaseMomentumLearner",
+    "BaseTokenPredictor",
     "CLOCS",
     "CMSC",
+    "GumbelQuantizer",
     "KeyQueue",
     "MAE",
     "Masking",
@@ -85,6 +95,7 @@ __all__ = [
     "STMEM",
     "SimCLR",
     "VICReg",
+    "W2VCMSC",
     "barlow_twins",
     "clocs_cmlc",
     "clocs_cmsmlc",
@@ -96,6 +107,7 @@ __all__ = [
     "mae_ecg",
     "mask_by_noise",
     "mask_groups",
+    "mask_spans",
     "mlae",
     "moco_v1",
     "moco_v2",
@@ -105,6 +117,7 @@ __all__ = [
     "patch_mse",
     "patient_info_nce",
     "segment_info_nce",
+    "token_info_nce",
     "vicreg",
 ]
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Masking", "mask_by_noise", "mask_groups"]
+__all__ = ["Masking", "mask_by_noise", "mask_groups", "mask_spans"]
 
 
 class Masking(NamedTuple):
@@ -52,6 +52,35 @@ def mask_groups(noise: Tensor, ratio: float, group: Tensor) -> Masking:
     kept = _kept(groups, ratio) * (columns // groups)
     rank = noise.argsort(dim=-1, stable=True).argsort(dim=-1)  # of each group, 0 for the smallest noise
     return _sorted(rank[..., group] * columns + torch.arange(columns, device=noise.device), kept)
+
+
+def mask_spans(noise: Tensor, length: int, ratio: float) -> Tensor:
+    """Hide spans of equal length that begin at random and may overlap: the same number of steps in every row.
+
+    As many steps as ``steps * ratio / length`` spans hide on average, ``int(steps * (1 - (1 - ratio / length) ** length))`` and
+    at least one. Spans are laid down in the order of the noise until so many steps are hidden; the last one may be cut.
+
+    Args:
+        noise: ``(rows, steps)``.
+        length: Steps of a span.
+        ratio: Share of the steps that the spans would hide if none overlapped.
+
+    Returns:
+        ``(rows, steps)`` booleans, true where hidden.
+
+    Raises:
+        ValueError: A span is longer than the row, or no step or every step would be hidden.
+    """
+    steps = noise.shape[-1]
+    if not 1 <= length <= steps:
+        raise ValueError(f"spans of {length} steps do not fit {steps} steps; use longer windows or shorter spans")
+    hidden = max(1, int(steps * (1 - (1 - min(ratio / length, 1.0)) ** length)))
+    if not ratio > 0 or hidden >= steps:
+        raise ValueError(f"a ratio of {ratio!r} in spans of {length} hides {hidden} of {steps} steps; some must stay visible")
+    order = noise[..., : steps - length + 1].argsort(dim=-1, stable=True).argsort(dim=-1)  # of each start, 0 for the first span
+    early = torch.nn.functional.pad(order, (length - 1, length - 1), value=steps).unfold(-1, length, 1).amin(dim=-1)
+    rank = (early * steps + torch.arange(steps, device=noise.device)).argsort(dim=-1).argsort(dim=-1)
+    return rank < hidden
 
 
 def _kept(count: int, ratio: float) -> int:

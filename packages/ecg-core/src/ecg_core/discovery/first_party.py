@@ -30,8 +30,9 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
             "transformer", "tresnet", "tresnet_f", "tresnet_l", "tresnet_m", "tresnet_m_v2", "tresnet_n", "tresnet_p",
             "tresnet_s", "tresnet_xl", "unet", "vgg16", "vgg16_bn", "vgg16_leadwise", "vit_base", "vit_grid_base",
             "vit_grid_small", "vit_grid_tiny", "vit_leads_base", "vit_leads_small", "vit_leads_tiny", "vit_small",
-            "vit_time_base", "vit_time_small", "vit_time_tiny", "vit_tiny", "wide_resnet101_2", "wide_resnet50_2", "xception",
-            "xception_leadwise", "xception_vanilla", "xresnet1d101", "xresnet1d18", "xresnet1d34", "xresnet1d50",
+            "vit_time_base", "vit_time_small", "vit_time_tiny", "vit_tiny", "wav2vec2",
+            "wide_resnet101_2", "wide_resnet50_2", "xception", "xception_leadwise",
+            "xception_vanilla", "xresnet1d101", "xresnet1d18", "xresnet1d34", "xresnet1d50",
         ),
         "heads": ("attention_pooling", "crf", "fcn", "linear", "mlp", "per_step", "unet_decoder"),
         "losses": (
@@ -62,7 +63,7 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
         "commands": ("weights",),
         "ssl": (
             "barlow_twins", "byol", "clocs", "clocs_cmlc", "clocs_cmsmlc", "cmsc", "mae", "mae_ecg", "mlae", "moco_v1", "moco_v2",
-            "moco_v3", "mtae", "simclr", "st_mem", "vicreg",
+            "moco_v3", "mtae", "simclr", "st_mem", "vicreg", "w2v_cmsc",
         ),
     },
 }  # fmt: skip

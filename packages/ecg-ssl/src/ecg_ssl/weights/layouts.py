@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
+from torch import Tensor
+
 from ecg_core.errors import ConfigError
-from ecg_ssl.convert import ecgfounder, mtae, st_mem
+from ecg_ssl.convert import clocs, ecgfounder, mtae, st_mem, w2v_cmsc
 from ecg_ssl.weights.layout import Layout, Tensors, blocks_of
 
 __all__ = ["LAYOUTS", "layout"]
@@ -83,6 +85,36 @@ def _net1d(state: Tensors) -> dict[str, Any]:
     }
 
 
+def _wav2vec2(state: Tensors) -> dict[str, Any]:
+    conv_width, leads, _ = state["feature_extractor.conv_layers.0.0.weight"].shape
+    width = state["post_extract_proj.weight"].shape[0]
+    bias = state["conv_pos.pos_conv.0.bias"]
+    direction = next(
+        v for name, v in state.items() if name.startswith("conv_pos.pos_conv.0.") and v.ndim == 3 and len(v) == len(bias)
+    )
+    return {
+        "name": "wav2vec2",
+        "in_leads": leads,
+        "conv_width": conv_width,
+        "conv_layers": blocks_of(state, "feature_extractor.conv_layers."),
+        "width": width,
+        "depth": blocks_of(state, "encoder.layers."),
+        "heads": 12,
+        "mlp_ratio": state["encoder.layers.0.fc1.weight"].shape[0] / width,
+        "position_kernel": direction.shape[2],
+        "position_groups": width // direction.shape[1],
+    }
+
+
+def _without_prefix(state: Tensors) -> dict[str, Tensor]:
+    return {name.removeprefix("backbone."): value for name, value in state.items()}
+
+
+def _clocs(state: Tensors) -> dict[str, Any]:
+    convolutions = [state[f"view_modules.0.{number}.weight"] for number in (0, 5, 10)]
+    return {"name": "clocs_cnn", "in_leads": 1, "widths": [len(c) for c in convolutions], "kernel_size": convolutions[0].shape[2]}
+
+
 _ALL = (
     Layout(
         "st_mem",
@@ -149,6 +181,37 @@ _ALL = (
             {"name": "z_score_normalize", "per_lead": False},
         ),
         left_out=ecgfounder.is_left_out,
+    ),
+    Layout(
+        "ecg_fm",
+        "ECG-FM (McKeen et al., JAMIA Open 2025), or another wav2vec 2.0 of fairseq-signals",
+        "https://github.com/bowang-lab/ECG-FM",
+        "MIT",
+        holds=("post_extract_proj.weight", "conv_pos.pos_conv.0.bias", "encoder.layers.0.self_attn.q_proj.weight"),
+        config=_wav2vec2,
+        convert=lambda state: _without_prefix(w2v_cmsc.from_official(state)),
+        fs=500.0,
+        seconds=5.0,
+        pipeline=({"name": "resample", "fs": 500.0},),
+        prefixes=("", "encoder.", "module."),
+        left_out=w2v_cmsc.is_pretraining_only,
+        beside=w2v_cmsc.is_pretraining_only,
+    ),
+    Layout(
+        "clocs",
+        "CLOCS (Kiyasseh et al., ICML 2021), an encoder of one lead",
+        "https://github.com/danikiyasseh/CLOCS",
+        "CC BY-NC-SA 4.0: not for commercial use",
+        holds=("view_modules.0.0.weight", "view_modules.0.10.weight"),
+        config=_clocs,
+        convert=lambda state: _without_prefix(clocs.from_official(state)),
+        fs=500.0,
+        seconds=5.0,
+        leads=("II",),
+        pipeline=({"name": "resample", "fs": 500.0}, {"name": "min_max_normalize"}),
+        prefixes=("", "first_model.", "module."),
+        left_out=lambda name: name.startswith(("view_linear_modules.", "linear.")),
+        beside=lambda name: name.startswith("linear."),
     ),
 )
 LAYOUTS: dict[str, Layout] = {one.name: one for one in _ALL}

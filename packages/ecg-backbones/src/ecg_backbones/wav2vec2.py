@@ -1,0 +1,156 @@
+"""The wav2vec 2.0 encoder for ECGs: short convolutions, positions by a long one, transformer blocks that normalise behind.
+
+Baevski, Zhou, Mohamed, Auli, "wav2vec 2.0", NeurIPS 2020, arXiv:2006.11477; on ECGs Oh et al., "Lead-agnostic self-supervised
+learning", CHIL 2022, arXiv:2203.06889, and McKeen et al., "ECG-FM", JAMIA Open 2025, arXiv:2408.05178.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ecg_backbones.layers.convolution import HeConv1d, LazyHeConv1d
+from ecg_backbones.layers.geometry import Geometry
+from ecg_core.contracts.backbone import Backbone
+from ecg_core.layers.attention import SelfAttention
+
+__all__ = ["Wav2Vec2"]
+
+
+class _Positions(nn.Module):
+    """A grouped convolution over the steps with its weight as length and direction (Salimans & Kingma 2016)."""
+
+    def __init__(self, width: int, kernel_size: int, groups: int) -> None:
+        super().__init__()
+        self.groups, self.kernel_size = groups, kernel_size
+        self.direction = nn.Parameter(torch.empty(width, width // groups, kernel_size))
+        nn.init.normal_(self.direction, std=(4.0 / (kernel_size * width)) ** 0.5)
+        self.length = nn.Parameter(self.direction.detach().norm(dim=(0, 1), keepdim=True))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.direction * (self.length / self.direction.norm(dim=(0, 1), keepdim=True))
+        y = nn.functional.conv1d(x, weight, self.bias, padding=self.kernel_size // 2, groups=self.groups)
+        return nn.functional.gelu(y[..., : x.shape[-1]])  # an even kernel gives one step too many
+
+
+class _Block(nn.Module):
+    """``norm(x + attention(x))``, then ``norm(x + mlp(x))``."""
+
+    def __init__(self, width: int, *, heads: int, mlp_ratio: float, dropout: float) -> None:
+        super().__init__()
+        hidden = int(width * mlp_ratio)
+        self.attention = SelfAttention(width, heads=heads, head_width=width // heads)
+        self.attention_norm = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+        self.mlp_norm = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.attention_norm(x + self.dropout(self.attention(x)))
+        return self.mlp_norm(x + self.dropout(self.mlp(x)))
+
+
+class Wav2Vec2(Backbone):
+    """Convolutions that halve the steps see a few samples each; blocks see the whole window.
+
+    :meth:`local` and :meth:`contextual` are its two halves, for methods that hide steps between them.
+
+    Args:
+        in_leads: Leads of the input ECG; ``None`` infers it from the first batch.
+        conv_width: Channels of the convolutions.
+        conv_layers: Convolutions of two samples at stride two.
+        width: Channels of a step in the blocks.
+        depth: Transformer blocks.
+        heads: Attention heads.
+        mlp_ratio: Hidden channels of a perceptron per channel of a step.
+        position_kernel: Steps of the convolution that tells positions.
+        position_groups: Its groups.
+        dropout: Dropout in the blocks.
+
+    Shape:
+        - input: ``(batch, in_leads, samples)``
+        - features: ``(batch, width, samples // 2 ** conv_layers)``
+
+    Raises:
+        ValueError: ``width`` is no multiple of ``heads`` and ``position_groups``.
+    """
+
+    papers: ClassVar[tuple[str, ...]] = ("arXiv:2006.11477", "arXiv:2203.06889", "arXiv:2408.05178")
+
+    def __init__(
+        self,
+        in_leads: int | None = None,
+        *,
+        conv_width: int = 256,
+        conv_layers: int = 4,
+        width: int = 768,
+        depth: int = 12,
+        heads: int = 12,
+        mlp_ratio: float = 4.0,
+        position_kernel: int = 128,
+        position_groups: int = 16,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if width % heads or width % position_groups:
+            raise ValueError(f"width must be a multiple of heads and position_groups, got {width}, {heads} and {position_groups}")
+        self.width, self.conv_width = width, conv_width
+        self.convolutions = nn.ModuleList()
+        channels, seen = in_leads, Geometry()
+        for _ in range(conv_layers):
+            taps: dict[str, Any] = {"kernel_size": 2, "stride": 2, "bias": False}
+            made = LazyHeConv1d(conv_width, **taps) if channels is None else HeConv1d(channels, conv_width, **taps)
+            self.convolutions.append(made)
+            channels, seen = conv_width, seen.then(2, stride=2, padding=0)
+        self.channel_norm = nn.GroupNorm(conv_width, conv_width)
+        self.local_norm = nn.LayerNorm(conv_width)
+        self.project = nn.Linear(conv_width, width)
+        self.positions = _Positions(width, position_kernel, position_groups)
+        self.norm = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(_Block(width, heads=heads, mlp_ratio=mlp_ratio, dropout=dropout) for _ in range(depth))
+        self._geometry = seen
+        self.min_samples = seen.min_samples
+        self.stages = (seen.stage(width, sees_all=True),)
+
+    @classmethod
+    def conformance_params(cls) -> dict[str, Any]:
+        """What the contract kit may rely on."""
+        tiny = {"conv_width": 4, "width": 8, "depth": 1, "heads": 2, "position_kernel": 4, "position_groups": 2, "dropout": 0.0}
+        return {"arguments": tiny, "leads": 3, "samples": 200, "refused": [{"heads": 3}, {"position_groups": 3}]}
+
+    @property
+    def in_leads(self) -> int | None:  # type: ignore[override]
+        """Leads of the first convolution; ``None`` before the first batch of a lazy one."""
+        return self.convolutions[0].known_channels  # type: ignore[return-value]
+
+    def steps(self, samples: int, stage: int = -1) -> int:
+        """Steps of the map, counted layer by layer: what does not fill a pair is left out."""
+        return self._geometry.steps(samples)
+
+    def local(self, x: Tensor) -> Tensor:
+        """What the convolutions make of the signal, ``(batch, steps, conv_width)``, not normalised yet."""
+        self.check_input(x)
+        for number, convolution in enumerate(self.convolutions):
+            x = convolution(x)
+            x = nn.functional.gelu(self.channel_norm(x) if number == 0 else x)
+        return x.transpose(1, 2)
+
+    def embed(self, local: Tensor) -> Tensor:
+        """Normalised local features as tokens ``(batch, steps, width)``."""
+        return self.project(self.local_norm(local))
+
+    def contextual(self, tokens: Tensor) -> Tensor:
+        """Tokens ``(batch, steps, width)`` with positions, through the blocks."""
+        x = tokens + self.positions(tokens.transpose(1, 2)).transpose(1, 2)
+        x = self.dropout(self.norm(x))
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+    def forward_intermediates(self, x: Tensor) -> list[Tensor]:
+        """The map behind the last block."""
+        return [self.contextual(self.embed(self.local(x))).transpose(1, 2)]

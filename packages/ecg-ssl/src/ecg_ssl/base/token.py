@@ -1,0 +1,98 @@
+"""What methods share that hide steps of an encoder's local features and predict discrete tokens of them from the rest."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from ecg_core.contracts.backbone import Backbone
+from ecg_core.contracts.ssl import SSLMethod
+from ecg_core.data.batch import Batch
+from ecg_ssl.masking import mask_spans
+
+__all__ = ["BaseTokenPredictor", "StepEncoder", "scale_gradient"]
+
+_MASK = 3  # an independent draw of a batch
+
+
+class StepEncoder(Protocol):
+    """A backbone of two halves, such as ``wav2vec2``: local features of steps, and what the steps say in their context."""
+
+    in_leads: int | None
+    width: int
+    conv_width: int
+
+    def local(self, x: Tensor) -> Tensor:
+        """``(batch, leads, samples)`` to ``(batch, steps, conv_width)``."""
+
+    def local_norm(self, local: Tensor) -> Tensor:
+        """Local features, normalised."""
+
+    def embed(self, local: Tensor) -> Tensor:
+        """``(batch, steps, conv_width)`` to tokens ``(batch, steps, width)``."""
+
+    def contextual(self, tokens: Tensor) -> Tensor:
+        """Tokens to tokens of the same shape, each knowing the others."""
+
+
+class BaseTokenPredictor(SSLMethod):
+    """Base of methods that put a learned token where steps are hidden; a subclass implements ``loss``.
+
+    Args:
+        backbone: A backbone with ``local``, ``embed`` and ``contextual``, such as ``wav2vec2``.
+        mask_ratio: Share of the steps that spans would hide if none overlapped.
+        mask_length: Steps of a span.
+
+    Raises:
+        TypeError: The backbone has no such halves.
+    """
+
+    def __init__(self, backbone: Backbone, *, mask_ratio: float, mask_length: int) -> None:
+        super().__init__()
+        if not all(hasattr(backbone, part) for part in ("local", "embed", "contextual")):
+            name, method = type(backbone).__name__, type(self).__name__
+            raise TypeError(
+                f"{method} hides steps between local features and their context, and {name} has no such halves; pass "
+                "create_backbone('wav2vec2')"
+            )
+        self.backbone = backbone
+        self.mask_ratio, self.mask_length = mask_ratio, mask_length
+        self.mask_token = nn.Parameter(torch.empty(self.encoder.width).uniform_())
+
+    @classmethod
+    def conformance_params(cls) -> dict[str, Any]:
+        """What the contract kit may rely on: two sizes of the encoder."""
+        tiny = {"name": "wav2vec2", "conv_width": 4, "conv_layers": 2, "width": 8, "depth": 1, "heads": 2, "position_kernel": 4}
+        tiny |= {"position_groups": 2, "dropout": 0.0}
+        return {"backbones": [tiny, {**tiny, "depth": 2, "heads": 4}], "leads": 3, "samples": 240}
+
+    @property
+    def encoder(self) -> StepEncoder:
+        """The backbone by its two halves."""
+        return cast("StepEncoder", self.backbone)
+
+    def hidden_steps(self, batch: Batch, steps: int, *, salt: int = _MASK) -> Tensor:
+        """``(batch, steps)`` booleans, true where hidden; the same number in every window."""
+        return mask_spans(batch.draws(salt).uniform(size=(steps,)), self.mask_length, self.mask_ratio)
+
+    def hide(self, tokens: Tensor, hidden: Tensor) -> Tensor:
+        """Tokens with the learned one where ``hidden``."""
+        return torch.where(hidden[..., None], self.mask_token.to(tokens.dtype), tokens)
+
+
+class _ScaleGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
+        ctx.factor = factor
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None]:
+        return grad_output * ctx.factor, None
+
+
+def scale_gradient(x: Tensor, factor: float) -> Tensor:
+    """``x`` itself, whose gradient is multiplied by ``factor`` on its way back."""
+    return cast("Tensor", _ScaleGradient.apply(x, factor))
