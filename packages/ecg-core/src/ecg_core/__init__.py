@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from ecg_core.run.doctor import doctor
     from ecg_core.run.evaluate import evaluate
     from ecg_core.run.explain import explain
+    from ecg_core.run.export import export
+    from ecg_core.run.exported import Exported
     from ecg_core.run.finetune import finetune
     from ecg_core.run.load import load
     from ecg_core.run.predict import predict
@@ -104,6 +106,8 @@ _WHERE = {
     "run.doctor": ("doctor",),
     "run.evaluate": ("evaluate",),
     "run.explain": ("explain",),
+    "run.export": ("export",),
+    "run.exported": ("Exported",),
     "run.finetune": ("finetune",),
     "run.load": ("load",),
     "run.predict": ("predict",),
@@ -115,10 +119,10 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 # In full, because a type checker reads it; a test compares it with the table above.
 __all__ = [
     "ATTN_LAYERS", "Alias", "BACKBONES", "Backbone", "Batch", "COMMANDS", "Compose", "Configurable", "Diagnostic",
-    "Draws", "HEADS", "Head", "LOSSES", "Losses", "MODELS", "MixingTransform", "Moment", "OPTIMIZERS", "READERS",
+    "Draws", "Exported", "HEADS", "Head", "LOSSES", "Losses", "MODELS", "MixingTransform", "Moment", "OPTIMIZERS", "READERS",
     "RandomTransform", "Reader", "Record", "RecordTable", "Run", "RunEvent", "SCHEDULERS", "SSL", "SSLMethod", "Schedule",
     "Stage", "Store", "Stream", "TRANSFORMS", "Task", "TokenBackbone", "Transform", "Variant", "create_backbone", "create_head",
-    "create_ssl", "create_transform", "demo", "detect_r_peaks", "doctor", "einthoven_error", "evaluate", "explain",
+    "create_ssl", "create_transform", "demo", "detect_r_peaks", "doctor", "einthoven_error", "evaluate", "explain", "export",
     "finetune", "get_index", "heart_rate", "hookimpl", "load", "load_config", "materialize", "plugin_manager",
     "predict", "prepare", "pretrain", "quality_flags", "refresh", "register_backbone", "register_head",
     "register_model", "register_reader", "register_ssl", "register_transform", "save_config", "stream",

@@ -31,6 +31,9 @@ _EXTRAS = {
     "matplotlib": "ecg-core[plots]",
     "pytest": "ecg-core[testing]",
     "yaml": "ecg-core[yaml]",
+    "onnx": "ecg-core[onnx]",
+    "onnxruntime": "ecg-core[onnx]",
+    "onnxscript": "ecg-core[onnx]",
 }
 
 

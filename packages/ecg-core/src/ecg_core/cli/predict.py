@@ -22,7 +22,7 @@ def predict(
     """Probabilities for recordings the model has never seen.
 
     Args:
-        run: Fine-tuning run.
+        run: Fine-tuning run, or a file of `ecg export`.
         source: Folder of recordings, or one recording without suffix.
         out: CSV or .parquet to write; the table is printed unless given.
         reader: Name of a reader; found out by itself unless given.
@@ -38,6 +38,8 @@ def predict(
         tell(f"{len(found.table)} recordings, probabilities in {out}")
     if len(found.rejects):
         tell(f"refused {len(found.rejects)}, e.g. {found.rejects['reason'].iloc[0]}")
+    if run.suffix in (".onnx", ".pt2"):  # an exported file answers and does not explain
+        return
     first = found.table["record_id"].iloc[0]
     folder = source if source.is_dir() else source.parent
     next_command(f"ecg explain {shell_path(run)} {shell_path(folder / first)} -o {Path(first).name}.png")

@@ -9,6 +9,7 @@ from torch import nn
 
 from ecg_core.run.card import Card, SignalContract, load_card
 from ecg_core.run.directory import RunDirectory
+from ecg_core.run.exported import SUFFIXES, Exported
 
 __all__ = ["Loaded", "load"]
 
@@ -26,16 +27,18 @@ class Loaded:
         return self.card.signal
 
 
-def load(path: str | Path) -> Loaded:
-    """The backbone of a pre-training, the task of a fine-tuning, or whatever a card describes.
+def load(path: str | Path) -> Loaded | Exported:
+    """The backbone of a pre-training, the task of a fine-tuning, whatever a card describes, or an exported file.
 
     Args:
-        path: A run directory or a card (``*.json``).
+        path: A run directory, a card (``*.json``), or a file of ``ecg export`` (``*.onnx``, ``*.pt2``).
 
     Raises:
         RunError: The folder is not a run directory, or its run has no model yet.
         CheckpointError: Card or weights are damaged.
     """
     path = Path(path)
+    if path.suffix in SUFFIXES:
+        return Exported(path)
     card = load_card(path if path.suffix == ".json" and path.is_file() else RunDirectory(path).card)
     return Loaded(card.build(), card)

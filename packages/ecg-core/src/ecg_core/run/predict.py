@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from ecg_core.contracts.task import Task
 from ecg_core.data.batch import Batch
@@ -20,9 +21,10 @@ from ecg_core.data.table import RecordTable, need_pyarrow
 from ecg_core.data.windows import prepared_windows
 from ecg_core.errors import DataError, ECGError, RunError
 from ecg_core.run.card import SignalContract
+from ecg_core.run.exported import SUFFIXES, Exported
 from ecg_core.run.load import load
 
-__all__ = ["Predictions", "find_record", "load_task", "predict", "record_probabilities", "windows_of"]
+__all__ = ["Predictions", "find_record", "load_scorer", "load_task", "predict", "record_probabilities", "windows_of"]
 
 _AT_ONCE = 64  # windows; a recording of a day has thousands
 _REFUSALS = (ECGError, OSError, ValueError)  # one recording that cannot be used does not stop the others
@@ -49,7 +51,7 @@ def predict(
     A recording longer than the model's window is cut into consecutive windows, whose probabilities are averaged.
 
     Args:
-        run: Fine-tuning run (or model card).
+        run: Fine-tuning run, model card, or file of ``ecg export``.
         source: Folder of recordings, or the path of one recording without suffix.
         out: CSV (or ``.parquet``) to write.
         reader: Name of a registered reader, or ``"auto"``.
@@ -65,7 +67,7 @@ def predict(
         checked_output(Path(out), force=force)
         if Path(out).suffix == ".parquet":  # said now, not when the work is done
             need_pyarrow()
-    task, signal = load_task(run)
+    task, signal = load_scorer(run)
     signal.chain()  # a package it needs is missing for all recordings, not for each
     rows, rejects = [], []
     for number, total, path, record in _records(Path(source), reader):
@@ -90,9 +92,29 @@ def predict(
     return found
 
 
+class Scorer(Protocol):
+    """What gives probabilities of windows: a task, or an exported file."""
+
+    classes: tuple[str, ...]
+
+    def predict(self, batch: Batch) -> Tensor:
+        """Probabilities, ``(batch, classes)`` or per step ``(batch, classes, samples)``."""
+
+
+def load_scorer(run: str | Path) -> tuple[Scorer, SignalContract]:
+    """The task of a fine-tuning run, or an exported file, and the signal it expects."""
+    path = Path(run)
+    if path.suffix in SUFFIXES:
+        exported = Exported(path)
+        return exported, exported.signal
+    return load_task(path)
+
+
 def load_task(run: str | Path) -> tuple[Task, SignalContract]:
     """The task of a fine-tuning run and the signal it expects."""
     loaded = load(run)
+    if isinstance(loaded, Exported):
+        raise RunError(f"{run} is an exported file, which gives probabilities and nothing else; give the run it came from")
     if not isinstance(loaded.module, Task):
         raise RunError(
             f"{run} holds a pre-trained backbone, which answers no question yet; run `ecg finetune … --from {run}` first"
@@ -106,7 +128,7 @@ def windows_of(record: Record, signal: SignalContract) -> list[Record]:
 
 
 @torch.no_grad()
-def record_probabilities(task: Task, signal: SignalContract, record: Record) -> np.ndarray:
+def record_probabilities(task: Scorer, signal: SignalContract, record: Record) -> np.ndarray:
     """``(classes,)``, the mean over the recording's windows."""
     windows = windows_of(record, signal)
     found = []

@@ -1,0 +1,41 @@
+"""``ecg export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from ecg_core.cli.output import next_command, shell_path, tell
+
+
+def export(
+    run: Path,
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    to: Literal["onnx", "torch"] = "onnx",
+    int8: bool = False,
+    data: Path | None = None,
+    tolerance: float | None = None,
+    force: bool = False,
+) -> None:
+    """Write a trained model as one file that runs elsewhere, once it agrees with the model.
+
+    Args:
+        run: Fine-tuning run.
+        out: File to write; model.onnx or model.pt2 in the run unless given.
+        to: onnx, or torch for a torch.export program.
+        int8: Weights and activations as 8-bit integers (onnx).
+        data: Store of the windows that set the scales of int8; the run's own unless given.
+        tolerance: Largest difference of a probability; 1e-4 unless given, and 0.05 for int8.
+        force: Replace an existing file.
+    """
+    from ecg_core.run.export import export as write
+
+    report = write(run, out, to=to, int8=int8, data=data, tolerance=tolerance, force=force)
+    length = "of the length it was trained with" if report.fixed_length else "of any length"
+    tell(f"{report.path}: {report.size / 1e6:.1f} MB, any number of windows {length}")
+    tell(f"probabilities differ from the model's by at most {report.parity:.1g} (tolerance {report.tolerance:g})")
+    next_command(f"ecg predict {shell_path(report.path)} RECORDINGS -o predictions.csv")
