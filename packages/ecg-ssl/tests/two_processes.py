@@ -13,6 +13,7 @@ from torch import nn
 
 from ecg_core.contracts.backbone import Backbone, Stage
 from ecg_core.data.batch import Batch
+from ecg_ssl.gather import gather_rows
 from ecg_ssl.methods.clocs import CLOCS
 from ecg_ssl.methods.cmsc import CMSC
 from ecg_ssl.methods.moco import MoCo
@@ -20,11 +21,14 @@ from ecg_ssl.methods.moco_v3 import MoCoV3
 from ecg_ssl.methods.simclr import SimCLR
 from ecg_ssl.objectives.barlow_twins import barlow_twins
 from ecg_ssl.objectives.nt_xent import nt_xent
+from ecg_ssl.objectives.sigreg import random_directions, sigreg
 from ecg_ssl.objectives.vicreg import vicreg
 
 SHARES = (slice(0, 5), slice(5, 8))  # uneven, as a last batch is
 
+_DIRECTIONS = random_directions(6, 16, seed=0, like=torch.zeros(1))
 LOSSES = {
+    "sigreg": lambda a, b: sigreg(gather_rows(torch.stack([a, b], dim=1)).transpose(0, 1), _DIRECTIONS),
     "nt_xent": nt_xent,
     "vicreg": lambda a, b: vicreg(a, b).weighted(),
     "barlow_twins": lambda a, b: barlow_twins(a, b).weighted(),

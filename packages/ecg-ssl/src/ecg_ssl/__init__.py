@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ecg_ssl.base.token import BaseTokenPredictor
     from ecg_ssl.gather import gather_rows
     from ecg_ssl.heads.projection import ProjectionHead
+    from ecg_ssl.heads.prototypes import PrototypeHead
     from ecg_ssl.key_queue import KeyQueue
     from ecg_ssl.layers.quantizer import GumbelQuantizer
     from ecg_ssl.masking import Masking, mask_by_noise, mask_groups, mask_spans
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from ecg_ssl.methods.byol import BYOL
     from ecg_ssl.methods.clocs import CLOCS, clocs_cmlc, clocs_cmsmlc
     from ecg_ssl.methods.cmsc import CMSC
+    from ecg_ssl.methods.dino import DINO
+    from ecg_ssl.methods.lejepa import LeJEPA, lejepa_loss
     from ecg_ssl.methods.mae import MAE, mae_ecg, mlae, mtae
     from ecg_ssl.methods.moco import MoCo, moco_v1, moco_v2
     from ecg_ssl.methods.moco_v3 import MoCoV3
@@ -29,12 +32,15 @@ if TYPE_CHECKING:
     from ecg_ssl.methods.vicreg import VICReg
     from ecg_ssl.methods.w2v_cmsc import W2VCMSC
     from ecg_ssl.momentum import MomentumEncoder
+    from ecg_ssl.multi_crop import Crops, MultiCrop
     from ecg_ssl.objectives.barlow_twins import barlow_twins
     from ecg_ssl.objectives.info_nce import info_nce
     from ecg_ssl.objectives.masked import patch_error, patch_mse
     from ecg_ssl.objectives.negative_cosine import cosine_distance
     from ecg_ssl.objectives.nt_xent import nt_xent
     from ecg_ssl.objectives.patient_info_nce import clocs_loss, patient_info_nce, segment_info_nce
+    from ecg_ssl.objectives.self_distillation import dino_loss, ibot_loss, teacher_probabilities
+    from ecg_ssl.objectives.sigreg import random_directions, sigreg
     from ecg_ssl.objectives.token_info_nce import token_info_nce
     from ecg_ssl.objectives.vicreg import vicreg
     from ecg_ssl.weights.importing import import_weights
@@ -47,6 +53,7 @@ _WHERE = {
     "base.token": ("BaseTokenPredictor",),
     "gather": ("gather_rows",),
     "heads.projection": ("ProjectionHead",),
+    "heads.prototypes": ("PrototypeHead",),
     "key_queue": ("KeyQueue",),
     "layers.quantizer": ("GumbelQuantizer",),
     "masking": ("Masking", "mask_by_noise", "mask_groups", "mask_spans"),
@@ -54,6 +61,8 @@ _WHERE = {
     "methods.byol": ("BYOL",),
     "methods.clocs": ("CLOCS", "clocs_cmlc", "clocs_cmsmlc"),
     "methods.cmsc": ("CMSC",),
+    "methods.dino": ("DINO",),
+    "methods.lejepa": ("LeJEPA", "lejepa_loss"),
     "methods.mae": ("MAE", "mae_ecg", "mlae", "mtae"),
     "methods.moco": ("MoCo", "moco_v1", "moco_v2"),
     "methods.moco_v3": ("MoCoV3",),
@@ -62,12 +71,15 @@ _WHERE = {
     "methods.vicreg": ("VICReg",),
     "methods.w2v_cmsc": ("W2VCMSC",),
     "momentum": ("MomentumEncoder",),
+    "multi_crop": ("Crops", "MultiCrop"),
     "objectives.barlow_twins": ("barlow_twins",),
     "objectives.info_nce": ("info_nce",),
     "objectives.masked": ("patch_error", "patch_mse"),
     "objectives.negative_cosine": ("cosine_distance",),
     "objectives.nt_xent": ("nt_xent",),
     "objectives.patient_info_nce": ("clocs_loss", "patient_info_nce", "segment_info_nce"),
+    "objectives.self_distillation": ("dino_loss", "ibot_loss", "teacher_probabilities"),
+    "objectives.sigreg": ("random_directions", "sigreg"),
     "objectives.token_info_nce": ("token_info_nce",),
     "objectives.vicreg": ("vicreg",),
     "weights.importing": ("import_weights",),
@@ -84,14 +96,19 @@ __all__ = [
     "BaseTokenPredictor",
     "CLOCS",
     "CMSC",
+    "Crops",
+    "DINO",
     "GumbelQuantizer",
     "KeyQueue",
+    "LeJEPA",
     "MAE",
     "Masking",
     "MoCo",
     "MoCoV3",
     "MomentumEncoder",
+    "MultiCrop",
     "ProjectionHead",
+    "PrototypeHead",
     "STMEM",
     "SimCLR",
     "VICReg",
@@ -101,9 +118,12 @@ __all__ = [
     "clocs_cmsmlc",
     "clocs_loss",
     "cosine_distance",
+    "dino_loss",
     "gather_rows",
+    "ibot_loss",
     "import_weights",
     "info_nce",
+    "lejepa_loss",
     "mae_ecg",
     "mask_by_noise",
     "mask_groups",
@@ -116,7 +136,10 @@ __all__ = [
     "patch_error",
     "patch_mse",
     "patient_info_nce",
+    "random_directions",
     "segment_info_nce",
+    "sigreg",
+    "teacher_probabilities",
     "token_info_nce",
     "vicreg",
 ]

@@ -30,6 +30,11 @@ class SSLMethod(Configurable, nn.Module):
     recipe: ClassVar[Recipe] = Recipe()
     """How the paper trains it."""
 
+    @property
+    def product(self) -> Backbone:
+        """What is kept after the training: ``backbone``, unless the method's teacher is the better encoder."""
+        return self.backbone
+
     @abstractmethod
     def loss(self, batch: Batch) -> Losses:
         """The training loss of one batch."""

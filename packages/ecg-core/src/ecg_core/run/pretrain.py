@@ -109,9 +109,9 @@ def pretrain(
     )
 
     def save() -> None:
-        save_model(run.path, "backbone", learner.backbone, kind="backbones", signal=signal, method=config["name"])
+        save_model(run.path, "backbone", learner.product, kind="backbones", signal=signal, method=config["name"])
 
-    watch = Monitor(learner.backbone, store, device=settings.device, target=monitor)
+    watch = Monitor(learner.product, store, device=settings.device, target=monitor)
     before = watch()
 
     def validate() -> Mapping[str, float]:
