@@ -13,10 +13,12 @@ from torch import nn
 
 from ecg_core.contracts.backbone import Backbone, Stage
 from ecg_core.data.batch import Batch
+from ecg_ssl.methods.clocs import CLOCS
 from ecg_ssl.methods.moco import MoCo
 from ecg_ssl.methods.moco_v3 import MoCoV3
 from ecg_ssl.methods.simclr import SimCLR
 from ecg_ssl.objectives.barlow_twins import barlow_twins
+from ecg_ssl.objectives.clocs import clocs
 from ecg_ssl.objectives.nt_xent import nt_xent
 from ecg_ssl.objectives.vicreg import vicreg
 
@@ -26,6 +28,13 @@ LOSSES = {
     "nt_xent": nt_xent,
     "vicreg": lambda a, b: vicreg(a, b).weighted(),
     "barlow_twins": lambda a, b: barlow_twins(a, b).weighted(),
+}
+PATIENTS = torch.tensor([0, 0, 1, 1, 2, 0, 3, 0])  # patient 0 has windows in both shares
+
+RECORDINGS = (0, 1, 2, 2, 1, 3, 4, 5)
+
+PATIENT_LOSSES = {
+    "clocs": lambda a, b, patient: clocs(torch.stack([a, b]), patient),
 }
 
 
@@ -44,6 +53,7 @@ class Plain(Backbone):
 def methods():
     """Methods of which no layer has batch statistics."""
     made = {
+        "clocs": CLOCS(Plain(), pairing="cmsmlc", width=8),
         "simclr": SimCLR(Plain(), augment=[], width=8),
         "moco": MoCo(Plain(), augment=[], width=8, queue=16, momentum=0.9),
         "moco_v3": MoCoV3(Plain(), augment=[], width=8, hidden=8),
@@ -57,7 +67,9 @@ def methods():
 
 def batch(share=slice(None)):
     signal = torch.randn(8, 2, 40, generator=torch.Generator().manual_seed(3))
-    return Batch(signal[share], fs=100.0, leads=("I", "II"))
+    keys = torch.arange(8).numpy()[share]
+    names = tuple(f"r{number}" for number in RECORDINGS[share])
+    return Batch(signal[share], fs=100.0, leads=("I", "II"), record_ids=names, record_keys=keys, patient=PATIENTS[share])
 
 
 def results(share=slice(None)):
@@ -66,9 +78,9 @@ def results(share=slice(None)):
     world = dist.get_world_size() if dist.is_initialized() else 1
     found = {}
     z = torch.randn(2, 8, 6)
-    for name, loss in LOSSES.items():
+    for name, loss in {**LOSSES, **PATIENT_LOSSES}.items():
         a, b = (x[share].clone().requires_grad_(True) for x in z)
-        value = loss(a, b)
+        value = loss(a, b, PATIENTS[share]) if name in PATIENT_LOSSES else loss(a, b)
         value.backward()
         found[f"{name}/loss"], found[f"{name}/grad"] = value.detach(), torch.cat([a.grad, b.grad], dim=1) / world
     for name, method in methods().items():

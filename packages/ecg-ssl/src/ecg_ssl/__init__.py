@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ecg_ssl.masking import Masking, mask_by_noise, mask_groups
     from ecg_ssl.methods.barlow_twins import BarlowTwins
     from ecg_ssl.methods.byol import BYOL
+    from ecg_ssl.methods.clocs import CLOCS, clocs_cmlc, clocs_cmsc, clocs_cmsmlc
     from ecg_ssl.methods.mae import MAE, mae_ecg, mlae, mtae
     from ecg_ssl.methods.moco import MoCo, moco_v1, moco_v2
     from ecg_ssl.methods.moco_v3 import MoCoV3
@@ -24,11 +25,14 @@ if TYPE_CHECKING:
     from ecg_ssl.methods.vicreg import VICReg
     from ecg_ssl.momentum import MomentumEncoder
     from ecg_ssl.objectives.barlow_twins import barlow_twins
+    from ecg_ssl.objectives.clocs import clocs
     from ecg_ssl.objectives.info_nce import info_nce
     from ecg_ssl.objectives.masked import patch_error, patch_mse
     from ecg_ssl.objectives.negative_cosine import cosine_distance
     from ecg_ssl.objectives.nt_xent import nt_xent
     from ecg_ssl.objectives.vicreg import vicreg
+    from ecg_ssl.positives import known_patients, patient_numbers, recording_numbers
+    from ecg_ssl.segments import adjacent_segments
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
@@ -40,6 +44,7 @@ _WHERE = {
     "masking": ("Masking", "mask_by_noise", "mask_groups"),
     "methods.barlow_twins": ("BarlowTwins",),
     "methods.byol": ("BYOL",),
+    "methods.clocs": ("CLOCS", "clocs_cmlc", "clocs_cmsc", "clocs_cmsmlc"),
     "methods.mae": ("MAE", "mae_ecg", "mlae", "mtae"),
     "methods.moco": ("MoCo", "moco_v1", "moco_v2"),
     "methods.moco_v3": ("MoCoV3",),
@@ -48,11 +53,14 @@ _WHERE = {
     "methods.vicreg": ("VICReg",),
     "momentum": ("MomentumEncoder",),
     "objectives.barlow_twins": ("barlow_twins",),
+    "objectives.clocs": ("clocs",),
     "objectives.info_nce": ("info_nce",),
     "objectives.masked": ("patch_error", "patch_mse"),
     "objectives.negative_cosine": ("cosine_distance",),
     "objectives.nt_xent": ("nt_xent",),
     "objectives.vicreg": ("vicreg",),
+    "positives": ("known_patients", "patient_numbers", "recording_numbers"),
+    "segments": ("adjacent_segments",),
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
@@ -62,6 +70,7 @@ __all__ = [
     "BarlowTwins",
     "BaseContrastiveLearner",
     "BaseMaskedAutoencoder",
+    "CLOCS",
     "KeyQueue",
     "MAE",
     "Masking",
@@ -72,10 +81,16 @@ __all__ = [
     "STMEM",
     "SimCLR",
     "VICReg",
+    "adjacent_segments",
     "barlow_twins",
+    "clocs",
+    "clocs_cmlc",
+    "clocs_cmsc",
+    "clocs_cmsmlc",
     "cosine_distance",
     "gather_rows",
     "info_nce",
+    "known_patients",
     "mae_ecg",
     "mask_by_noise",
     "mask_groups",
@@ -86,6 +101,8 @@ __all__ = [
     "nt_xent",
     "patch_error",
     "patch_mse",
+    "patient_numbers",
+    "recording_numbers",
     "vicreg",
 ]
 
