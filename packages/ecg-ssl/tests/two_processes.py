@@ -14,6 +14,7 @@ from torch import nn
 from ecg_core.contracts.backbone import Backbone, Stage
 from ecg_core.data.batch import Batch
 from ecg_ssl.methods.clocs import CLOCS
+from ecg_ssl.methods.cmsc import CMSC
 from ecg_ssl.methods.moco import MoCo
 from ecg_ssl.methods.moco_v3 import MoCoV3
 from ecg_ssl.methods.simclr import SimCLR
@@ -54,6 +55,8 @@ def methods():
     """Methods of which no layer has batch statistics."""
     made = {
         "clocs": CLOCS(Plain(), pairing="cmsmlc", width=8),
+        "cmsc": CMSC(Plain()),
+        "cmsc_all": CMSC(Plain(), pairing="all", weigh="anchors"),
         "simclr": SimCLR(Plain(), augment=[], width=8),
         "moco": MoCo(Plain(), augment=[], width=8, queue=16, momentum=0.9),
         "moco_v3": MoCoV3(Plain(), augment=[], width=8, hidden=8),

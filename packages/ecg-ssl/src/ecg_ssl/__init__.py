@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ecg_ssl.methods.barlow_twins import BarlowTwins
     from ecg_ssl.methods.byol import BYOL
     from ecg_ssl.methods.clocs import CLOCS, clocs_cmlc, clocs_cmsc, clocs_cmsmlc
+    from ecg_ssl.methods.cmsc import CMSC
     from ecg_ssl.methods.mae import MAE, mae_ecg, mlae, mtae
     from ecg_ssl.methods.moco import MoCo, moco_v1, moco_v2
     from ecg_ssl.methods.moco_v3 import MoCoV3
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ecg_ssl.momentum import MomentumEncoder
     from ecg_ssl.objectives.barlow_twins import barlow_twins
     from ecg_ssl.objectives.clocs import clocs
+    from ecg_ssl.objectives.cmsc import cmsc
     from ecg_ssl.objectives.info_nce import info_nce
     from ecg_ssl.objectives.masked import patch_error, patch_mse
     from ecg_ssl.objectives.negative_cosine import cosine_distance
@@ -45,6 +47,7 @@ _WHERE = {
     "methods.barlow_twins": ("BarlowTwins",),
     "methods.byol": ("BYOL",),
     "methods.clocs": ("CLOCS", "clocs_cmlc", "clocs_cmsc", "clocs_cmsmlc"),
+    "methods.cmsc": ("CMSC",),
     "methods.mae": ("MAE", "mae_ecg", "mlae", "mtae"),
     "methods.moco": ("MoCo", "moco_v1", "moco_v2"),
     "methods.moco_v3": ("MoCoV3",),
@@ -54,6 +57,7 @@ _WHERE = {
     "momentum": ("MomentumEncoder",),
     "objectives.barlow_twins": ("barlow_twins",),
     "objectives.clocs": ("clocs",),
+    "objectives.cmsc": ("cmsc",),
     "objectives.info_nce": ("info_nce",),
     "objectives.masked": ("patch_error", "patch_mse"),
     "objectives.negative_cosine": ("cosine_distance",),
@@ -71,6 +75,7 @@ __all__ = [
     "BaseContrastiveLearner",
     "BaseMaskedAutoencoder",
     "CLOCS",
+    "CMSC",
     "KeyQueue",
     "MAE",
     "Masking",
@@ -87,6 +92,7 @@ __all__ = [
     "clocs_cmlc",
     "clocs_cmsc",
     "clocs_cmsmlc",
+    "cmsc",
     "cosine_distance",
     "gather_rows",
     "info_nce",
