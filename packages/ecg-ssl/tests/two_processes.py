@@ -18,6 +18,7 @@ from ecg_ssl.methods.cmsc import CMSC
 from ecg_ssl.methods.moco import MoCo
 from ecg_ssl.methods.moco_v3 import MoCoV3
 from ecg_ssl.methods.simclr import SimCLR
+from ecg_ssl.methods.three_kg import ThreeKG
 from ecg_ssl.objectives.barlow_twins import barlow_twins
 from ecg_ssl.objectives.clocs import clocs
 from ecg_ssl.objectives.nt_xent import nt_xent
@@ -57,6 +58,7 @@ def methods():
         "clocs": CLOCS(Plain(), pairing="cmsmlc", width=8),
         "cmsc": CMSC(Plain()),
         "cmsc_all": CMSC(Plain(), pairing="all", weigh="anchors"),
+        "three_kg": ThreeKG(Plain(), augment=[], width=8),
         "simclr": SimCLR(Plain(), augment=[], width=8),
         "moco": MoCo(Plain(), augment=[], width=8, queue=16, momentum=0.9),
         "moco_v3": MoCoV3(Plain(), augment=[], width=8, hidden=8),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ecg_ssl.methods.moco_v3 import MoCoV3
     from ecg_ssl.methods.simclr import SimCLR
     from ecg_ssl.methods.st_mem import STMEM
+    from ecg_ssl.methods.three_kg import ThreeKG
     from ecg_ssl.methods.vicreg import VICReg
     from ecg_ssl.momentum import MomentumEncoder
     from ecg_ssl.objectives.barlow_twins import barlow_twins
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ecg_ssl.objectives.masked import patch_error, patch_mse
     from ecg_ssl.objectives.negative_cosine import cosine_distance
     from ecg_ssl.objectives.nt_xent import nt_xent
+    from ecg_ssl.objectives.patient_pairs import patient_pairs
     from ecg_ssl.objectives.vicreg import vicreg
     from ecg_ssl.positives import known_patients, patient_numbers, recording_numbers
     from ecg_ssl.segments import adjacent_segments
@@ -53,6 +55,7 @@ _WHERE = {
     "methods.moco_v3": ("MoCoV3",),
     "methods.simclr": ("SimCLR",),
     "methods.st_mem": ("STMEM",),
+    "methods.three_kg": ("ThreeKG",),
     "methods.vicreg": ("VICReg",),
     "momentum": ("MomentumEncoder",),
     "objectives.barlow_twins": ("barlow_twins",),
@@ -62,6 +65,7 @@ _WHERE = {
     "objectives.masked": ("patch_error", "patch_mse"),
     "objectives.negative_cosine": ("cosine_distance",),
     "objectives.nt_xent": ("nt_xent",),
+    "objectives.patient_pairs": ("patient_pairs",),
     "objectives.vicreg": ("vicreg",),
     "positives": ("known_patients", "patient_numbers", "recording_numbers"),
     "segments": ("adjacent_segments",),
@@ -85,6 +89,7 @@ __all__ = [
     "ProjectionHead",
     "STMEM",
     "SimCLR",
+    "ThreeKG",
     "VICReg",
     "adjacent_segments",
     "barlow_twins",
@@ -108,6 +113,7 @@ __all__ = [
     "patch_error",
     "patch_mse",
     "patient_numbers",
+    "patient_pairs",
     "recording_numbers",
     "vicreg",
 ]
