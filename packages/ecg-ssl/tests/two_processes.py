@@ -17,6 +17,7 @@ from ecg_ssl.methods.clocs import CLOCS
 from ecg_ssl.methods.cmsc import CMSC
 from ecg_ssl.methods.moco import MoCo
 from ecg_ssl.methods.moco_v3 import MoCoV3
+from ecg_ssl.methods.pclr import PCLR
 from ecg_ssl.methods.simclr import SimCLR
 from ecg_ssl.methods.three_kg import ThreeKG
 from ecg_ssl.objectives.barlow_twins import barlow_twins
@@ -33,7 +34,8 @@ LOSSES = {
 }
 PATIENTS = torch.tensor([0, 0, 1, 1, 2, 0, 3, 0])  # patient 0 has windows in both shares
 
-RECORDINGS = (0, 1, 2, 2, 1, 3, 4, 5)
+PAIRED = torch.tensor([0, 0, 1, 1, 1, 2, 2, 2])  # each in one share, as groups are
+RECORDINGS = (0, 1, 2, 2, 3, 1, 4, 5)
 
 PATIENT_LOSSES = {
     "clocs": lambda a, b, patient: clocs(torch.stack([a, b]), patient),
@@ -55,13 +57,14 @@ class Plain(Backbone):
 def methods():
     """Methods of which no layer has batch statistics."""
     made = {
+        "simclr": SimCLR(Plain(), augment=[], width=8),
+        "moco": MoCo(Plain(), augment=[], width=8, queue=16, momentum=0.9),
+        "moco_v3": MoCoV3(Plain(), augment=[], width=8, hidden=8),
         "clocs": CLOCS(Plain(), pairing="cmsmlc", width=8),
         "cmsc": CMSC(Plain()),
         "cmsc_all": CMSC(Plain(), pairing="all", weigh="anchors"),
         "three_kg": ThreeKG(Plain(), augment=[], width=8),
-        "simclr": SimCLR(Plain(), augment=[], width=8),
-        "moco": MoCo(Plain(), augment=[], width=8, queue=16, momentum=0.9),
-        "moco_v3": MoCoV3(Plain(), augment=[], width=8, hidden=8),
+        "pclr": PCLR(Plain(), width=8),
     }
     for method in made.values():
         for name, module in list(method.named_modules()):
@@ -70,11 +73,12 @@ def methods():
     return made
 
 
-def batch(share=slice(None)):
+def batch(share=slice(None), *, paired=False):
     signal = torch.randn(8, 2, 40, generator=torch.Generator().manual_seed(3))
     keys = torch.arange(8).numpy()[share]
-    names = tuple(f"r{number}" for number in RECORDINGS[share])
-    return Batch(signal[share], fs=100.0, leads=("I", "II"), record_ids=names, record_keys=keys, patient=PATIENTS[share])
+    names = tuple(f"r{number}" for number in (range(8) if paired else RECORDINGS)[share])
+    patient = (PAIRED if paired else PATIENTS)[share]
+    return Batch(signal[share], fs=100.0, leads=("I", "II"), record_ids=names, record_keys=keys, patient=patient)
 
 
 def results(share=slice(None)):
@@ -90,7 +94,7 @@ def results(share=slice(None)):
         found[f"{name}/loss"], found[f"{name}/grad"] = value.detach(), torch.cat([a.grad, b.grad], dim=1) / world
     for name, method in methods().items():
         method.train()
-        value = method.loss(batch(share)).total
+        value = method.loss(batch(share, paired=name == "pclr")).total
         value.backward()
         gradient = method.backbone.conv.weight.grad
         if world > 1:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ecg_ssl.methods.mae import MAE, mae_ecg, mlae, mtae
     from ecg_ssl.methods.moco import MoCo, moco_v1, moco_v2
     from ecg_ssl.methods.moco_v3 import MoCoV3
+    from ecg_ssl.methods.pclr import PCLR
     from ecg_ssl.methods.simclr import SimCLR
     from ecg_ssl.methods.st_mem import STMEM
     from ecg_ssl.methods.three_kg import ThreeKG
@@ -53,6 +54,7 @@ _WHERE = {
     "methods.mae": ("MAE", "mae_ecg", "mlae", "mtae"),
     "methods.moco": ("MoCo", "moco_v1", "moco_v2"),
     "methods.moco_v3": ("MoCoV3",),
+    "methods.pclr": ("PCLR",),
     "methods.simclr": ("SimCLR",),
     "methods.st_mem": ("STMEM",),
     "methods.three_kg": ("ThreeKG",),
@@ -86,6 +88,7 @@ __all__ = [
     "MoCo",
     "MoCoV3",
     "MomentumEncoder",
+    "PCLR",
     "ProjectionHead",
     "STMEM",
     "SimCLR",
