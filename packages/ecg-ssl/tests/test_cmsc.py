@@ -9,7 +9,8 @@ from torch import nn
 
 from ecg_core.contracts.backbone import Backbone, Stage
 from ecg_core.discovery.registries import BACKBONES, SSL, TRANSFORMS
-from ecg_ssl.methods.cmsc import CMSC, time_mean
+from ecg_ssl.measured import time_mean
+from ecg_ssl.methods.cmsc import CMSC
 from ecg_ssl.objectives.cmsc import cmsc, scaled_rows
 from ecg_ssl.positives import same
 

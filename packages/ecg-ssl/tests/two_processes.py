@@ -15,6 +15,7 @@ from ecg_core.contracts.backbone import Backbone, Stage
 from ecg_core.data.batch import Batch
 from ecg_ssl.methods.clocs import CLOCS
 from ecg_ssl.methods.cmsc import CMSC
+from ecg_ssl.methods.comet import COMET
 from ecg_ssl.methods.moco import MoCo
 from ecg_ssl.methods.moco_v3 import MoCoV3
 from ecg_ssl.methods.pclr import PCLR
@@ -65,6 +66,7 @@ def methods():
         "cmsc_all": CMSC(Plain(), pairing="all", weigh="anchors"),
         "three_kg": ThreeKG(Plain(), augment=[], width=8),
         "pclr": PCLR(Plain(), width=8),
+        "comet": COMET(Plain()),
     }
     for method in made.values():
         for name, module in list(method.named_modules()):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ecg_ssl.methods.byol import BYOL
     from ecg_ssl.methods.clocs import CLOCS, clocs_cmlc, clocs_cmsc, clocs_cmsmlc
     from ecg_ssl.methods.cmsc import CMSC
+    from ecg_ssl.methods.comet import COMET
     from ecg_ssl.methods.mae import MAE, mae_ecg, mlae, mtae
     from ecg_ssl.methods.moco import MoCo, moco_v1, moco_v2
     from ecg_ssl.methods.moco_v3 import MoCoV3
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
     from ecg_ssl.objectives.negative_cosine import cosine_distance
     from ecg_ssl.objectives.nt_xent import nt_xent
     from ecg_ssl.objectives.patient_pairs import patient_pairs
+    from ecg_ssl.objectives.time_contrast import instance_contrast, temporal_contrast
     from ecg_ssl.objectives.vicreg import vicreg
     from ecg_ssl.positives import known_patients, patient_numbers, recording_numbers
     from ecg_ssl.segments import adjacent_segments
+    from ecg_ssl.timestamps import timestamp_mask
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
@@ -51,6 +54,7 @@ _WHERE = {
     "methods.byol": ("BYOL",),
     "methods.clocs": ("CLOCS", "clocs_cmlc", "clocs_cmsc", "clocs_cmsmlc"),
     "methods.cmsc": ("CMSC",),
+    "methods.comet": ("COMET",),
     "methods.mae": ("MAE", "mae_ecg", "mlae", "mtae"),
     "methods.moco": ("MoCo", "moco_v1", "moco_v2"),
     "methods.moco_v3": ("MoCoV3",),
@@ -68,9 +72,11 @@ _WHERE = {
     "objectives.negative_cosine": ("cosine_distance",),
     "objectives.nt_xent": ("nt_xent",),
     "objectives.patient_pairs": ("patient_pairs",),
+    "objectives.time_contrast": ("instance_contrast", "temporal_contrast"),
     "objectives.vicreg": ("vicreg",),
     "positives": ("known_patients", "patient_numbers", "recording_numbers"),
     "segments": ("adjacent_segments",),
+    "timestamps": ("timestamp_mask",),
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
@@ -82,6 +88,7 @@ __all__ = [
     "BaseMaskedAutoencoder",
     "CLOCS",
     "CMSC",
+    "COMET",
     "KeyQueue",
     "MAE",
     "Masking",
@@ -104,6 +111,7 @@ __all__ = [
     "cosine_distance",
     "gather_rows",
     "info_nce",
+    "instance_contrast",
     "known_patients",
     "mae_ecg",
     "mask_by_noise",
@@ -118,6 +126,8 @@ __all__ = [
     "patient_numbers",
     "patient_pairs",
     "recording_numbers",
+    "temporal_contrast",
+    "timestamp_mask",
     "vicreg",
 ]
 

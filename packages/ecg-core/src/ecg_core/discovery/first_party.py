@@ -60,8 +60,8 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "ecg-ssl": {
         "ssl": (
-            "barlow_twins", "byol", "clocs", "clocs_cmlc", "clocs_cmsc", "clocs_cmsmlc", "cmsc", "mae", "mae_ecg", "mlae",
-            "moco_v1", "moco_v2", "moco_v3", "mtae", "pclr", "simclr", "st_mem", "three_kg", "vicreg",
+            "barlow_twins", "byol", "clocs", "clocs_cmlc", "clocs_cmsc", "clocs_cmsmlc", "cmsc", "comet", "mae", "mae_ecg",
+            "mlae", "moco_v1", "moco_v2", "moco_v3", "mtae", "pclr", "simclr", "st_mem", "three_kg", "vicreg",
         ),
     },
 }  # fmt: skip

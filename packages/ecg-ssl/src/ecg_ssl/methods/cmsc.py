@@ -23,12 +23,13 @@ from ecg_core.contracts.transform import Transform
 from ecg_core.data.batch import Batch
 from ecg_ssl.base.contrastive import BaseContrastiveLearner
 from ecg_ssl.gather import gather_rows
+from ecg_ssl.measured import time_mean
 from ecg_ssl.objectives.cmsc import Normalise, Weigh, cmsc
 from ecg_ssl.positives import known_patients, same
 from ecg_ssl.segments import adjacent_segments
 from ecg_ssl.views import agreement
 
-__all__ = ["CMSC", "time_mean"]
+__all__ = ["CMSC"]
 
 
 class CMSC(BaseContrastiveLearner):
@@ -132,19 +133,6 @@ class CMSC(BaseContrastiveLearner):
         """Every segment against every other, itself left out."""
         z, itself = torch.cat([a, b]), torch.eye(2 * len(owners), dtype=torch.bool, device=owners.device)
         return self._compared(z, z, same(owners.repeat(2)) & ~itself, itself)
-
-
-def time_mean(features: Tensor, mask: Tensor) -> Tensor:
-    """The mean over those steps in whose middle a sample was measured.
-
-    Args:
-        features: ``(rows, channels, steps)``.
-        mask: ``(rows, samples)`` booleans, true where measured. A row without any such step has features of zero.
-    """
-    steps, samples = features.shape[-1], mask.shape[-1]
-    middle = ((torch.arange(steps, device=mask.device) + 0.5) * samples / steps).long()
-    kept = mask[:, middle][:, None, :]
-    return torch.where(kept, features, 0.0).sum(dim=-1) / kept.sum(dim=-1).clamp(min=1)
 
 
 def _masks(*segments: Batch) -> Tensor | None:
