@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+ROWS = ["nt_xent", "vicreg", "barlow_twins", "sigreg", "clocs"]
+METHODS = ["simclr", "moco", "moco_v3", "clocs", "cmsc", "cmsc_all", "three_kg", "pclr", "comet"]
 SCRIPT = Path(__file__).with_name("two_processes.py")
 
 
@@ -24,19 +26,19 @@ def whole():
     return runpy.run_path(str(SCRIPT))["results"]()
 
 
-@pytest.mark.parametrize("name", ["nt_xent", "vicreg", "barlow_twins", "sigreg", "simclr", "moco", "moco_v3", "clocs", "cmsc"])
+@pytest.mark.parametrize("name", sorted({*ROWS, *METHODS}))
 def test_the_loss_is_that_of_the_whole_batch_on_every_rank(both, whole, name):
     for found in both:
         torch.testing.assert_close(found[f"{name}/loss"], whole[f"{name}/loss"], rtol=1e-5, atol=0)
 
 
-@pytest.mark.parametrize("name", ["nt_xent", "vicreg", "barlow_twins", "sigreg"])
+@pytest.mark.parametrize("name", ROWS)
 def test_rows_get_the_gradients_they_have_in_the_whole_batch(both, whole, name):
     found = torch.cat([part[f"{name}/grad"] for part in both])
     torch.testing.assert_close(found, whole[f"{name}/grad"], rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("name", ["simclr", "moco", "moco_v3", "clocs", "cmsc"])
+@pytest.mark.parametrize("name", METHODS)
 def test_the_mean_of_the_gradients_is_that_of_the_whole_batch(both, whole, name):
     for found in both:
         expected = whole[f"{name}/weights"]

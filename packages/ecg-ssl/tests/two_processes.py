@@ -16,10 +16,14 @@ from ecg_core.data.batch import Batch
 from ecg_ssl.gather import gather_rows
 from ecg_ssl.methods.clocs import CLOCS
 from ecg_ssl.methods.cmsc import CMSC
+from ecg_ssl.methods.comet import COMET
 from ecg_ssl.methods.moco import MoCo
 from ecg_ssl.methods.moco_v3 import MoCoV3
+from ecg_ssl.methods.pclr import PCLR
 from ecg_ssl.methods.simclr import SimCLR
+from ecg_ssl.methods.three_kg import ThreeKG
 from ecg_ssl.objectives.barlow_twins import barlow_twins
+from ecg_ssl.objectives.clocs import clocs
 from ecg_ssl.objectives.nt_xent import nt_xent
 from ecg_ssl.objectives.sigreg import random_directions, sigreg
 from ecg_ssl.objectives.vicreg import vicreg
@@ -32,6 +36,14 @@ LOSSES = {
     "nt_xent": nt_xent,
     "vicreg": lambda a, b: vicreg(a, b).weighted(),
     "barlow_twins": lambda a, b: barlow_twins(a, b).weighted(),
+}
+PATIENTS = torch.tensor([0, 0, 1, 1, 2, 0, 3, 0])  # patient 0 has windows in both shares
+
+PAIRED = torch.tensor([0, 0, 1, 1, 1, 2, 2, 2])  # each in one share, as groups are
+RECORDINGS = (0, 1, 2, 2, 3, 1, 4, 5)
+
+PATIENT_LOSSES = {
+    "clocs": lambda a, b, patient: clocs(torch.stack([a, b]), patient),
 }
 
 
@@ -54,7 +66,11 @@ def methods():
         "moco": MoCo(Plain(), augment=[], width=8, queue=16, momentum=0.9),
         "moco_v3": MoCoV3(Plain(), augment=[], width=8, hidden=8),
         "clocs": CLOCS(Plain(), pairing="cmsmlc", width=8),
-        "cmsc": CMSC(Plain(), lead_mask=0.0),
+        "cmsc": CMSC(Plain()),
+        "cmsc_all": CMSC(Plain(), pairing="all", weigh="anchors"),
+        "three_kg": ThreeKG(Plain(), augment=[], width=8),
+        "pclr": PCLR(Plain(), width=8),
+        "comet": COMET(Plain()),
     }
     for method in made.values():
         for name, module in list(method.named_modules()):
@@ -63,10 +79,12 @@ def methods():
     return made
 
 
-def batch(share=slice(None)):
+def batch(share=slice(None), *, paired=False):
     signal = torch.randn(8, 2, 40, generator=torch.Generator().manual_seed(3))
-    patient = torch.tensor([0, 1, 2, 3, 4, 0, 1, 5])  # some with windows in both processes
-    return Batch(signal[share], fs=100.0, leads=("I", "II"), patient=patient[share])
+    keys = torch.arange(8).numpy()[share]
+    names = tuple(f"r{number}" for number in (range(8) if paired else RECORDINGS)[share])
+    patient = (PAIRED if paired else PATIENTS)[share]
+    return Batch(signal[share], fs=100.0, leads=("I", "II"), record_ids=names, record_keys=keys, patient=patient)
 
 
 def results(share=slice(None)):
@@ -75,14 +93,14 @@ def results(share=slice(None)):
     world = dist.get_world_size() if dist.is_initialized() else 1
     found = {}
     z = torch.randn(2, 8, 6)
-    for name, loss in LOSSES.items():
+    for name, loss in {**LOSSES, **PATIENT_LOSSES}.items():
         a, b = (x[share].clone().requires_grad_(True) for x in z)
-        value = loss(a, b)
+        value = loss(a, b, PATIENTS[share]) if name in PATIENT_LOSSES else loss(a, b)
         value.backward()
         found[f"{name}/loss"], found[f"{name}/grad"] = value.detach(), torch.cat([a.grad, b.grad], dim=1) / world
     for name, method in methods().items():
         method.train()
-        value = method.loss(batch(share)).total
+        value = method.loss(batch(share, paired=name == "pclr")).total
         value.backward()
         gradient = method.backbone.conv.weight.grad
         if world > 1:

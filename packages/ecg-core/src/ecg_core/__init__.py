@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ecg_core.contracts.backbone import Backbone, Stage
     from ecg_core.contracts.compose import Compose
     from ecg_core.contracts.draws import Draws
+    from ecg_core.contracts.grouping import Grouping
     from ecg_core.contracts.head import Head
     from ecg_core.contracts.lazy import materialize
     from ecg_core.contracts.losses import Losses
@@ -74,6 +75,7 @@ _WHERE = {
     "contracts.backbone": ("Backbone", "Stage"),
     "contracts.compose": ("Compose",),
     "contracts.draws": ("Draws",),
+    "contracts.grouping": ("Grouping",),
     "contracts.head": ("Head",),
     "contracts.lazy": ("materialize",),
     "contracts.losses": ("Losses",),
@@ -119,7 +121,8 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 # In full, because a type checker reads it; a test compares it with the table above.
 __all__ = [
     "ATTN_LAYERS", "Alias", "BACKBONES", "Backbone", "Batch", "COMMANDS", "Compose", "Configurable", "Diagnostic",
-    "Draws", "Exported", "HEADS", "Head", "LOSSES", "Losses", "MODELS", "MixingTransform", "Moment", "OPTIMIZERS", "READERS",
+    "Draws", "Exported", "Grouping", "HEADS", "Head", "LOSSES", "Losses", "MODELS", "MixingTransform", "Moment", "OPTIMIZERS",
+    "READERS",
     "RandomTransform", "Reader", "Record", "RecordTable", "Run", "RunEvent", "SCHEDULERS", "SSL", "SSLMethod", "Schedule",
     "Stage", "Store", "Stream", "TRANSFORMS", "Task", "TokenBackbone", "Transform", "Variant", "create_backbone", "create_head",
     "create_ssl", "create_transform", "demo", "detect_r_peaks", "doctor", "einthoven_error", "evaluate", "explain", "export",

@@ -47,10 +47,16 @@ def _offences(source: str) -> list[str]:
     return found
 
 
+# Foreign checkpoints are pickles. One file opens them, by torch's restricted reader, and its tests bring files that would run code.
+ALLOWED = {"ecg-ssl/src/ecg_ssl/weights/checkpoint_file.py": ["pickle", "torch.load"]}
+
+
 def test_no_source_file_unpickles_evaluates_or_executes() -> None:
     assert len(SOURCES) > 80
     offences = {str(f.relative_to(PACKAGES)): _offences(f.read_text(encoding="utf-8")) for f in SOURCES}
-    assert not {file: found for file, found in offences.items() if found}
+    assert {file: found for file, found in offences.items() if found} == ALLOWED
+    for file in ALLOWED:
+        assert "weights_only=True" in (PACKAGES / file).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

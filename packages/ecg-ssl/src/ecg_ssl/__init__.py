@@ -20,29 +20,38 @@ if TYPE_CHECKING:
     from ecg_ssl.masking import Masking, mask_by_noise, mask_groups, mask_spans
     from ecg_ssl.methods.barlow_twins import BarlowTwins
     from ecg_ssl.methods.byol import BYOL
-    from ecg_ssl.methods.clocs import CLOCS, clocs_cmlc, clocs_cmsmlc
+    from ecg_ssl.methods.clocs import CLOCS, clocs_cmlc, clocs_cmsc, clocs_cmsmlc
     from ecg_ssl.methods.cmsc import CMSC
+    from ecg_ssl.methods.comet import COMET
     from ecg_ssl.methods.dino import DINO
     from ecg_ssl.methods.lejepa import LeJEPA, lejepa_loss
     from ecg_ssl.methods.mae import MAE, mae_ecg, mlae, mtae
     from ecg_ssl.methods.moco import MoCo, moco_v1, moco_v2
     from ecg_ssl.methods.moco_v3 import MoCoV3
+    from ecg_ssl.methods.pclr import PCLR
     from ecg_ssl.methods.simclr import SimCLR
     from ecg_ssl.methods.st_mem import STMEM
+    from ecg_ssl.methods.three_kg import ThreeKG
     from ecg_ssl.methods.vicreg import VICReg
     from ecg_ssl.methods.w2v_cmsc import W2VCMSC
     from ecg_ssl.momentum import MomentumEncoder
     from ecg_ssl.multi_crop import Crops, MultiCrop
     from ecg_ssl.objectives.barlow_twins import barlow_twins
+    from ecg_ssl.objectives.clocs import clocs
+    from ecg_ssl.objectives.cmsc import cmsc
     from ecg_ssl.objectives.info_nce import info_nce
     from ecg_ssl.objectives.masked import patch_error, patch_mse
     from ecg_ssl.objectives.negative_cosine import cosine_distance
     from ecg_ssl.objectives.nt_xent import nt_xent
-    from ecg_ssl.objectives.patient_info_nce import clocs_loss, patient_info_nce, segment_info_nce
+    from ecg_ssl.objectives.patient_pairs import patient_pairs
     from ecg_ssl.objectives.self_distillation import dino_loss, ibot_loss, teacher_probabilities
     from ecg_ssl.objectives.sigreg import random_directions, sigreg
+    from ecg_ssl.objectives.time_contrast import instance_contrast, temporal_contrast
     from ecg_ssl.objectives.token_info_nce import token_info_nce
     from ecg_ssl.objectives.vicreg import vicreg
+    from ecg_ssl.positives import known_patients, patient_numbers, recording_numbers
+    from ecg_ssl.segments import adjacent_segments
+    from ecg_ssl.timestamps import timestamp_mask
     from ecg_ssl.weights.importing import import_weights
 
 # PEP 562: each public name and the module that defines it.
@@ -59,29 +68,38 @@ _WHERE = {
     "masking": ("Masking", "mask_by_noise", "mask_groups", "mask_spans"),
     "methods.barlow_twins": ("BarlowTwins",),
     "methods.byol": ("BYOL",),
-    "methods.clocs": ("CLOCS", "clocs_cmlc", "clocs_cmsmlc"),
+    "methods.clocs": ("CLOCS", "clocs_cmlc", "clocs_cmsc", "clocs_cmsmlc"),
     "methods.cmsc": ("CMSC",),
+    "methods.comet": ("COMET",),
     "methods.dino": ("DINO",),
     "methods.lejepa": ("LeJEPA", "lejepa_loss"),
     "methods.mae": ("MAE", "mae_ecg", "mlae", "mtae"),
     "methods.moco": ("MoCo", "moco_v1", "moco_v2"),
     "methods.moco_v3": ("MoCoV3",),
+    "methods.pclr": ("PCLR",),
     "methods.simclr": ("SimCLR",),
     "methods.st_mem": ("STMEM",),
+    "methods.three_kg": ("ThreeKG",),
     "methods.vicreg": ("VICReg",),
     "methods.w2v_cmsc": ("W2VCMSC",),
     "momentum": ("MomentumEncoder",),
     "multi_crop": ("Crops", "MultiCrop"),
     "objectives.barlow_twins": ("barlow_twins",),
+    "objectives.clocs": ("clocs",),
+    "objectives.cmsc": ("cmsc",),
     "objectives.info_nce": ("info_nce",),
     "objectives.masked": ("patch_error", "patch_mse"),
     "objectives.negative_cosine": ("cosine_distance",),
     "objectives.nt_xent": ("nt_xent",),
-    "objectives.patient_info_nce": ("clocs_loss", "patient_info_nce", "segment_info_nce"),
+    "objectives.patient_pairs": ("patient_pairs",),
     "objectives.self_distillation": ("dino_loss", "ibot_loss", "teacher_probabilities"),
     "objectives.sigreg": ("random_directions", "sigreg"),
+    "objectives.time_contrast": ("instance_contrast", "temporal_contrast"),
     "objectives.token_info_nce": ("token_info_nce",),
     "objectives.vicreg": ("vicreg",),
+    "positives": ("known_patients", "patient_numbers", "recording_numbers"),
+    "segments": ("adjacent_segments",),
+    "timestamps": ("timestamp_mask",),
     "weights.importing": ("import_weights",),
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
@@ -96,6 +114,7 @@ __all__ = [
     "BaseTokenPredictor",
     "CLOCS",
     "CMSC",
+    "COMET",
     "Crops",
     "DINO",
     "GumbelQuantizer",
@@ -107,22 +126,29 @@ __all__ = [
     "MoCoV3",
     "MomentumEncoder",
     "MultiCrop",
+    "PCLR",
     "ProjectionHead",
     "PrototypeHead",
     "STMEM",
     "SimCLR",
+    "ThreeKG",
     "VICReg",
     "W2VCMSC",
+    "adjacent_segments",
     "barlow_twins",
+    "clocs",
     "clocs_cmlc",
+    "clocs_cmsc",
     "clocs_cmsmlc",
-    "clocs_loss",
+    "cmsc",
     "cosine_distance",
     "dino_loss",
     "gather_rows",
     "ibot_loss",
     "import_weights",
     "info_nce",
+    "instance_contrast",
+    "known_patients",
     "lejepa_loss",
     "mae_ecg",
     "mask_by_noise",
@@ -135,11 +161,14 @@ __all__ = [
     "nt_xent",
     "patch_error",
     "patch_mse",
-    "patient_info_nce",
+    "patient_numbers",
+    "patient_pairs",
     "random_directions",
-    "segment_info_nce",
+    "recording_numbers",
     "sigreg",
     "teacher_probabilities",
+    "temporal_contrast",
+    "timestamp_mask",
     "token_info_nce",
     "vicreg",
 ]

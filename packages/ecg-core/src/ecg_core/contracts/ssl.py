@@ -10,6 +10,7 @@ from torch import nn
 
 from ecg_core.config.configurable import Configurable
 from ecg_core.contracts.backbone import Backbone
+from ecg_core.contracts.grouping import Grouping
 from ecg_core.contracts.losses import Losses
 from ecg_core.contracts.recipe import Recipe
 from ecg_core.data.batch import Batch
@@ -27,6 +28,9 @@ class SSLMethod(Configurable, nn.Module):
     backbone: Backbone
     requires: ClassVar[frozenset[str]] = frozenset()
     """Fields of :class:`Batch` the method needs beyond the signal, such as ``{"patient"}``; checked before training."""
+    grouping: ClassVar[Grouping | None] = None
+    """Windows of one patient that must stand together in every batch; a run orders its batches so, the same at every resumption
+    and in every process, and refuses data in which no patient has so many. ``None`` shuffles windows alone."""
     recipe: ClassVar[Recipe] = Recipe()
     """How the paper trains it."""
 

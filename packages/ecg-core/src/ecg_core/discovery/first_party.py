@@ -62,8 +62,9 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "ecg-ssl": {
         "commands": ("weights",),
         "ssl": (
-            "barlow_twins", "byol", "clocs", "clocs_cmlc", "clocs_cmsmlc", "cmsc", "dino", "lejepa", "mae", "mae_ecg", "mlae",
-            "moco_v1", "moco_v2", "moco_v3", "mtae", "simclr", "st_mem", "vicreg", "w2v_cmsc",
+            "barlow_twins", "byol", "clocs", "clocs_cmlc", "clocs_cmsc", "clocs_cmsmlc", "cmsc", "comet", "dino", "lejepa", "mae",
+            "mae_ecg", "mlae", "moco_v1", "moco_v2", "moco_v3", "mtae", "pclr", "simclr", "st_mem", "three_kg", "vicreg",
+            "w2v_cmsc",
         ),
     },
 }  # fmt: skip

@@ -17,6 +17,7 @@ from ecg_core.discovery.provenance import provenance
 from ecg_core.discovery.registries import BACKBONES, SSL
 from ecg_core.run.card import SignalContract, save_model
 from ecg_core.run.directory import RunDirectory, check_packages
+from ecg_core.run.groups import store_groups
 from ecg_core.run.monitor import Monitor
 from ecg_core.run.optimization import check_optimization
 from ecg_core.run.order import store_batches
@@ -89,7 +90,7 @@ def pretrain(
     ).resolved()
     check_optimization(settings)
     train, val = store.indices("train"), store.indices("val")
-    batches = store_batches(store, train, batch_size, device=settings.device, seed=seed)
+    batches = store_batches(store, train, batch_size, device=settings.device, seed=seed, grouping=learner.grouping)
     learner.check_requirements(batches.get(0, 0))
     # Whatever is still lazy takes its size from one batch, before an optimizer or a checkpoint sees it.
     materialize(learner, batches.get(0, 0).to("cpu"), call=learner.loss, seed=seed)
@@ -116,7 +117,7 @@ def pretrain(
 
     def validate() -> Mapping[str, float]:
         # The same masks and views at every epoch, so that the numbers can be compared.
-        held_out = store_batches(store, val, batch_size, device=settings.device, seed=seed)
+        held_out = store_batches(store, val, batch_size, device=settings.device, seed=seed, grouping=learner.grouping)
         values = [float(learner.loss(held_out.get(0, number)).total) for number in range(len(held_out))]
         return {"val_loss": float(np.mean(values)), **watch(), **learner.gauges()}
 
@@ -125,13 +126,20 @@ def pretrain(
         learner,
         batches,
         settings,
-        validate=validate if len(val) > 1 else None,
+        validate=validate if _enough(store, val, learner) else None,
         on_best=save,
         title=f"pretrain {config['name']}",
     )
     end = training.fit(resume=resume)
     run.finish(steps=end["step"], epochs=end["epoch"], windows=len(train), gauges_before=before)
     return run
+
+
+def _enough(store: Store, val: np.ndarray, learner: SSLMethod) -> bool:
+    """Whether there is something to validate with: windows to compare, of two patients where the method compares patients."""
+    if learner.grouping is None or len(val) < 2:
+        return len(val) > 1
+    return store_groups(store, val, learner.grouping).count > 1
 
 
 def build_method(method: str | Mapping[str, Any], backbone: str | Mapping[str, Any], *, in_leads: int, seed: int) -> SSLMethod:

@@ -47,7 +47,6 @@ class Example:
             ``(batch, rows, columns)`` and true where hidden, the others ``(batch, rows, columns, values)``.
         mask_ratio: SSL methods: share of the columns that is hidden.
         masked_loss: SSL methods: ``masked_loss(method, prediction, patches, mask)`` is the loss of what ``masking`` gives.
-        deterministic: SSL methods: its views are parts of the window and not drawn, so that every epoch has the same loss.
         idempotent: Transforms: doing it twice is doing it once.
         fixture: Readers: ``fixture(folder)`` writes a small data set of three or more recordings into an empty folder and
             returns the :class:`~ecg_core.Record` that each of them must be read back as, in the order of the table.
@@ -71,7 +70,6 @@ class Example:
     masking: Callable[[Any, Any], tuple[Any, Any, Any]] | None = None
     mask_ratio: float | None = None
     masked_loss: Callable[[Any, Any, Any, Any], Any] | None = None
-    deterministic: bool = False
     idempotent: bool = False
     fixture: Callable[[Path], Sequence[Record]] | None = None
     tolerance: float = 0.001

@@ -1,4 +1,7 @@
-"""RandomMasking: silence stretches of time in all leads (TimeOut of Mehari and Strodthoff 2022), anywhere or around waves."""
+"""RandomMasking: silence stretches of time in all leads (TimeOut of Mehari and Strodthoff 2022), anywhere or around waves.
+
+In each lead by itself, and around the ends of the window, as the masks of 3KG (Gopal et al. 2021, arXiv:2106.04452).
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,9 @@ class RandomMasking(RandomTransform):
         value: What a masked sample becomes, mV.
         around: Name of annotated positions, such as ``"r_peaks"``: each stretch covers one of them, chosen at random, and a
             window without any stays as it is. Needs a Record or a Batch that has them.
+        per_lead: Whether each lead has stretches of its own.
+        circular: Whether a stretch may leave the window at its end and come in again at its beginning, so that every sample is
+            hidden as often.
         p: Probability that a window is changed.
     """
 
@@ -40,22 +46,28 @@ class RandomMasking(RandomTransform):
         stretches: int = 1,
         value: float = 0.0,
         around: str | None = None,
+        per_lead: bool = False,
+        circular: bool = False,
         p: float = 0.5,
     ) -> None:
         if stretches < 1:
             raise ValueError(f"stretches must be at least 1, got {stretches!r}")
+        if around is not None and (per_lead or circular):
+            raise ValueError(f"stretches around {around!r} are where these are, in all leads; leave out per_lead and circular")
         self.ratio = interval("ratio", ratio, most=1.0)
         self.seconds = None if seconds is None else interval("seconds", seconds)
         self.needs_fs = seconds is not None
         self.stretches = stretches
         self.value = value
         self.around = around
+        self.per_lead, self.circular = per_lead, circular
         self.p = probability(p)
 
     @classmethod
     def conformance_params(cls) -> dict[str, Any]:
         """What the contract kit may rely on."""
-        return {"refused": [{"ratio": (0.0, 1.5)}, {"seconds": (2.0, 1.0)}, {"stretches": 0}, {"p": 2.0}]}
+        around = {"around": "r_peaks", "circular": True}
+        return {"refused": [{"ratio": (0.0, 1.5)}, {"seconds": (2.0, 1.0)}, {"stretches": 0}, {"p": 2.0}, around]}
 
     def context(self, *, leads: tuple[str, ...] | None, annotations: Mapping[str, Any]) -> dict[str, Any]:
         if self.around is None:
@@ -69,7 +81,7 @@ class RandomMasking(RandomTransform):
         return {"critical": annotations[self.around]}
 
     def draw(self, shape: tuple[int, ...], generator: Draws) -> dict[str, Any]:
-        size = (self.stretches,)
+        size = (shape[1], self.stretches) if self.per_lead else (self.stretches,)
         return {
             "width": generator.uniform(*(self.seconds or self.ratio), size=size),
             "place": generator.uniform(size=size),
@@ -86,15 +98,16 @@ class RandomMasking(RandomTransform):
         return silence(x, ready["keep"], self.value)
 
     def _hidden(self, x: Any, fs: float, drawn: Mapping[str, Any]) -> Any:
-        """``(windows, 1, samples)`` booleans."""
+        """``(windows, 1, samples)`` booleans, or ``(windows, leads, samples)``."""
         xp, n = namespace(x), int(x.shape[-1])
         # Rounded up, so that whatever is masked is at least one sample.
         width = xp.clip(xp.ceil(drawn["width"] * (n if self.seconds is None else fs)), 0, n)
         if "critical" in drawn:
             start, width = _covering(drawn["critical"], drawn["which"], drawn["place"], width)
         else:
-            start = xp.floor(drawn["place"] * (n - width + 1))
-        return hidden(start, width, n)[:, None, :]
+            start = xp.floor(drawn["place"] * (n if self.circular else n - width + 1))
+        found = hidden(start, width, n, circular=self.circular)
+        return found if self.per_lead else found[:, None, :]
 
 
 def _covering(positions: Any, which: Any, place: Any, width: Any) -> tuple[Any, Any]:

@@ -50,19 +50,21 @@ def gathered(x: Any, index: Any) -> Any:
     return x.gather(-1, index[:, None, :].expand(shape))
 
 
-def hidden(start: Any, width: Any, samples: int) -> Any:
+def hidden(start: Any, width: Any, samples: int, *, circular: bool = False) -> Any:
     """``(..., samples)`` booleans: true inside any of the stretches.
 
     Args:
         start: ``(..., stretches)`` first sample.
         width: ``(..., stretches)`` samples; 0 hides nothing.
         samples: Length of the window.
+        circular: Whether a stretch that leaves the window at its end comes in again at its beginning.
     """
     xp = namespace(start)
     position = asarray_like(np.arange(samples), start)
     out = None
     for i in range(start.shape[-1]):
         begin = start[..., i : i + 1]
-        there = (position >= begin) & (position < begin + width[..., i : i + 1])
+        into = xp.remainder(position - begin, samples) if circular else position - begin
+        there = (into >= 0) & (into < width[..., i : i + 1])
         out = there if out is None else out | there
     return xp.zeros((*start.shape[:-1], samples), dtype=xp.bool, device=start.device) if out is None else out

@@ -1,4 +1,8 @@
-"""CLOCS' weights to and from the names of its code (Kiyasseh et al., ICML 2021): a ``clocs_cnn`` and the layer that embeds it."""
+"""Weights of CLOCS (Kiyasseh et al., ICML 2021) to and from the names of its repository.
+
+Ours is ``CLOCS(clocs_cnn, features="flattened")`` with ``in_leads=1``. A fine-tuned file holds the same network under
+``first_model.`` and a classifier, which is left out.
+"""
 
 from __future__ import annotations
 
@@ -9,44 +13,52 @@ from torch import Tensor
 
 __all__ = ["from_official", "to_official"]
 
-_FIRST = {0: (0, "conv"), 1: (0, "norm"), 5: (1, "conv"), 6: (1, "norm"), 10: (2, "conv"), 11: (2, "norm")}
-_PLACE = {f"backbone.blocks.{block}.{part}.": f"view_modules.0.{number}." for number, (block, part) in _FIRST.items()}
-_PLACE["projector."] = "view_linear_modules.0."
+_LINEAR, _OURS = "view_linear_modules.0.", "projector.layers.0."
+_STRIDE = 5  # convolution, normalisation, activation, pooling, dropout
+_PARTS = ("conv", "norm")
 
 
 def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our state dict of an official one, for ``CLOCS(clocs_cnn(in_leads=1), flatten=True)``.
+    """Our state dict of an official one.
 
     Args:
-        state: Official names and tensors; the prefix ``first_model.`` of a fine-tuned file is taken off, its classifier left out.
+        state: Official names and tensors, as pre-trained or fine-tuned.
 
     Raises:
         ValueError: A name is unknown.
     """
-    ours: dict[str, Tensor] = {}
-    official = {theirs: mine for mine, theirs in _PLACE.items()}
+    tuned = any(name.startswith("first_model.") for name in state)
+    ours = {}
     for name, value in state.items():
-        found = re.fullmatch(r"(?:first_model\.)?(view_(?:linear_)?modules\.0\.(?:\d+\.)?)(\w+)", name)
-        if found is not None and found[1] in official:
-            ours[official[found[1]] + found[2]] = value
-        elif not re.fullmatch(r"linear\.(weight|bias)", name):
-            raise ValueError(f"'{name}' is no name of a CLOCS state dict; pass the model's weights alone")
+        if tuned and name in ("linear.weight", "linear.bias"):
+            continue
+        ours[_ours(name.removeprefix("first_model."))] = value
     return ours
 
 
 def to_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The official state dict of ours.
-
-    Args:
-        state: Our names and tensors.
+    """The official state dict, as pre-trained, of ours.
 
     Raises:
         ValueError: A name is unknown.
     """
-    theirs: dict[str, Tensor] = {}
-    for name, value in state.items():
-        before = next((mine for mine in _PLACE if name.startswith(mine)), None)
-        if before is None:
-            raise ValueError(f"'{name}' is no name of CLOCS with its own network")
-        theirs[_PLACE[before] + name.removeprefix(before)] = value
-    return theirs
+    return {_official(name): value for name, value in state.items()}
+
+
+def _ours(name: str) -> str:
+    found = re.fullmatch(r"view_modules\.0\.(\d+)\.(\w+)", name)
+    if found and int(found[1]) % _STRIDE < len(_PARTS):
+        block, part = divmod(int(found[1]), _STRIDE)
+        return f"backbone.blocks.{block}.{_PARTS[part]}.{found[2]}"
+    if name.startswith(_LINEAR):
+        return _OURS + name.removeprefix(_LINEAR)
+    raise ValueError(f"'{name}' is no name of a CLOCS state dict; pass the weights alone, without optimizer")
+
+
+def _official(name: str) -> str:
+    found = re.fullmatch(r"backbone\.blocks\.(\d+)\.(conv|norm)\.(\w+)", name)
+    if found:
+        return f"view_modules.0.{_STRIDE * int(found[1]) + _PARTS.index(found[2])}.{found[3]}"
+    if name.startswith(_OURS):
+        return _LINEAR + name.removeprefix(_OURS)
+    raise ValueError(f"'{name}' is no name of a CLOCS around clocs_cnn; pass the method's state dict")

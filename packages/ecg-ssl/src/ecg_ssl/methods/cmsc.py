@@ -1,99 +1,144 @@
-"""Contrastive multi-segment coding of all leads together: the form in which CLOCS is used today, and a part of ECG-FM.
+"""CMSC of all leads at once: adjacent segments of a recording are of one patient, and so they belong together.
 
 Oh, Chung, Kwon, Hong, Choi, "Lead-agnostic self-supervised learning for local and global representations of electrocardiogram",
-CHIL 2022, arXiv:2203.06889; with its random lead masking.
+CHIL 2022, arXiv:2203.06889. The form of one lead at a time, of Kiyasseh, Zhu and Clifton (ICML 2021), is ``clocs_cmsc``.
 
-Differs from the published code: the gradient of the vectors' lengths is taken along (``parity="official"`` leaves it out, as
-there).
+Differs from the paper: both segments are cut out of one window, where the paper's files hold one segment each. No lead is hidden
+unless ``augment`` does: ``[{"name": "lead_dropout", "rate": 0.5, "p": 1.0}]`` is the paper's random lead masking, but for one
+lead that always stays.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ecg_core.contracts.backbone import Backbone
 from ecg_core.contracts.losses import Losses
 from ecg_core.contracts.recipe import Recipe
-from ecg_core.contracts.ssl import SSLMethod
+from ecg_core.contracts.transform import Transform
 from ecg_core.data.batch import Batch
-from ecg_ssl.objectives.patient_info_nce import segment_info_nce
+from ecg_ssl.base.contrastive import BaseContrastiveLearner
+from ecg_ssl.gather import gather_rows
+from ecg_ssl.measured import time_mean
+from ecg_ssl.objectives.cmsc import Normalise, Weigh, cmsc
+from ecg_ssl.positives import known_patients, same
+from ecg_ssl.segments import adjacent_segments
 from ecg_ssl.views import agreement
 
-__all__ = ["CMSC", "mask_leads"]
+__all__ = ["CMSC"]
 
 
-def mask_leads(x: Tensor, noise: Tensor, ratio: float) -> Tensor:
-    """``(windows, leads, samples)`` with the leads at zero whose noise ``(windows, leads)`` is below ``ratio``."""
-    return x * (noise >= ratio)[..., None]
-
-
-class CMSC(SSLMethod):
-    """Both halves of a window, and all windows of a patient, are drawn together; there is no head.
+class CMSC(BaseContrastiveLearner):
+    """The first segment of a window finds the second of the same patient among those of all windows, and the other way round.
 
     Args:
-        backbone: Any backbone.
-        lead_mask: Probability with which each lead of each half is put to zero.
+        backbone: Any backbone; the mean of its features over time is compared, without a projector.
+        augment: Transforms of each segment, or the names or configurations from which the registry builds them.
+        segment_seconds: Length of a segment; the two then stand at a random place. ``None`` takes the halves of the window.
         temperature: Of the softmax over similarities.
-        parity: ``"official"`` takes the vectors' lengths out without their gradient.
+        normalise: ``"detached"`` takes the length of an embedding for a constant, as published; ``"l2"`` does not.
+        pairing: ``"first_second"`` compares first segments with second ones; ``"all"`` every segment with every other.
+        positives: Segments of the same ``"patient"``, or only those of the same window.
+        weigh: Whether each of the ``"pairs"`` counts the same, or each of the ``"anchors"``.
+
+    Raises:
+        ValueError: An argument is none of its choices, or the temperature is not positive.
     """
 
-    requires: ClassVar[frozenset[str]] = frozenset({"patient"})
-    recipe = Recipe(lr=5e-5, lr_batch=0, betas=(0.9, 0.98), weight_decay=0.01, warmup=0.0)
+    requires = frozenset({"patient"})
+    recipe = Recipe(lr=5e-5, lr_batch=0, betas=(0.9, 0.98), weight_decay=0.01, decay_all=True, warmup=0.0)
 
     def __init__(
         self,
         backbone: Backbone,
         *,
-        lead_mask: float = 0.5,
+        augment: Sequence[Transform | str | Mapping[str, Any]] = (),
+        segment_seconds: float | None = None,
         temperature: float = 0.1,
-        parity: Literal["paper", "official"] = "paper",
+        normalise: Normalise = "detached",
+        pairing: Literal["first_second", "all"] = "first_second",
+        positives: Literal["patient", "window"] = "patient",
+        weigh: Weigh = "pairs",
     ) -> None:
-        super().__init__()
-        if not 0 <= lead_mask < 1:
-            raise ValueError(f"lead_mask is a probability from 0 to below 1, got {lead_mask!r}")
-        self.backbone = backbone
-        self.lead_mask, self.temperature, self.parity = lead_mask, temperature, parity
+        super().__init__(backbone, augment=augment, projector=nn.Identity())
+        choices = {
+            "normalise": (normalise, ("detached", "l2")),
+            "pairing": (pairing, ("first_second", "all")),
+            "positives": (positives, ("patient", "window")),
+            "weigh": (weigh, ("pairs", "anchors")),
+        }
+        for name, (given, known) in choices.items():
+            if given not in known:
+                raise ValueError(f"{name} must be {' or '.join(known)}, got {given!r}")
+        if not temperature > 0:
+            raise ValueError(f"temperature must be positive, got {temperature!r}")
+        self.segment_seconds, self.temperature = segment_seconds, temperature
+        self.normalise, self.weigh, self.positives, self.pairing = normalise, weigh, positives, pairing
 
     @classmethod
     def conformance_params(cls) -> dict[str, Any]:
         """What the contract kit may rely on."""
-        backbones = [
-            {"name": "resnet18", "widths": (8, 16), "depths": (1, 1), "kernel_size": 3},
-            {"name": "vit_tiny", "width": 16, "depth": 1, "heads": 2, "head_width": 8, "patch_size": 25},
-        ]
         return {
-            "backbones": backbones,
-            "leads": 3,
-            "samples": 200,
+            **super().conformance_params(),
+            "arguments": {"segment_seconds": 0.75},
             "extremes": [{"temperature": 1e-3}, {"temperature": 1e3}],
-            "refused": [{"lead_mask": 1.0}],
+            "refused": [{"temperature": 0.0}, {"normalise": "l1"}, {"pairing": "some"}, {"positives": "lead"}, {"weigh": "rows"}],
         }
 
-    def halves(self, batch: Batch) -> Tensor:
-        """``(2 * windows, leads, samples // 2)``: first all first halves, then the second ones, each with leads masked."""
-        x = batch.signal
-        half = x.shape[2] // 2
-        parts = [x[..., :half], x[..., half : 2 * half]]
-        if self.lead_mask == 0:
-            return torch.cat(parts)
-        noise = [batch.draws(place).uniform(size=(x.shape[1],)) for place in range(2)]
-        return torch.cat([mask_leads(part, drawn, self.lead_mask) for part, drawn in zip(parts, noise, strict=True)])
-
-    def loss(self, batch: Batch) -> Losses:
-        """:func:`~ecg_ssl.segment_info_nce` of the pooled features of both halves.
+    def check_requirements(self, batch: Batch) -> None:
+        """Patients, unless only segments of one window belong together.
 
         Raises:
-            ValueError: The batch has a single window.
+            ValueError: The batch has none.
         """
-        self.check_requirements(batch)
-        if len(batch) < 2:
-            raise ValueError(f"CMSC needs other windows to compare with: at least 2 in a batch, got {len(batch)}")
-        z = self.backbone.pool(self.backbone.forward_features(self.halves(batch)))
-        patients = torch.as_tensor(batch.patient, device=z.device).repeat(2)
-        segments = torch.arange(2, device=z.device).repeat_interleave(len(batch))
-        normalize: Literal["l2", "detached"] = "detached" if self.parity == "official" else "l2"
-        total = segment_info_nce(z, patients, segments, temperature=self.temperature, normalize=normalize)
-        return Losses(total, agreement(*z.chunk(2)))
+        if self.positives == "patient":
+            super().check_requirements(batch)
+
+    def loss(self, batch: Batch) -> Losses:
+        """The loss of both directions, halved.
+
+        Raises:
+            ValueError: The batch has a single window or no patients, or windows too short.
+        """
+        rows = torch.arange(len(batch), device=batch.signal.device)
+        owners = known_patients(batch, who=type(self).__name__) if self.positives == "patient" else _own(batch)
+        self.check_pairs(batch)
+        first, second = self.views(batch)
+        h = self.features(torch.cat([first.signal, second.signal]), _masks(first, second))
+        a, b = (gather_rows(x) for x in h.split(len(rows)))
+        owners = gather_rows(owners)
+        total = self._all(a, b, owners) if self.pairing == "all" else self._compared(a, b, same(owners))
+        return Losses(total, agreement(a, b))
+
+    def views(self, batch: Batch, count: int = 2) -> tuple[Batch, ...]:
+        """Adjacent segments of every window, each augmented on its own."""
+        parts = adjacent_segments(batch, count, seconds=self.segment_seconds)
+        with torch.no_grad(), torch.autocast(batch.signal.device.type, enabled=False):
+            return tuple(self.augment(part, generator=batch.draws(number)) for number, part in enumerate(parts))
+
+    def features(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """``(rows, leads, samples)`` to the mean of its features over time, ``(rows, channels)``; over what was measured."""
+        features = self.backbone.forward_features(x)
+        return self.backbone.pool(features) if mask is None else time_mean(features, mask)
+
+    def _compared(self, a: Tensor, b: Tensor, positives: Tensor, excluded: Tensor | None = None) -> Tensor:
+        how: dict[str, Any] = {"temperature": self.temperature, "normalise": self.normalise, "weigh": self.weigh}
+        return cmsc(a, b, positives, excluded=excluded, **how)
+
+    def _all(self, a: Tensor, b: Tensor, owners: Tensor) -> Tensor:
+        """Every segment against every other, itself left out."""
+        z, itself = torch.cat([a, b]), torch.eye(2 * len(owners), dtype=torch.bool, device=owners.device)
+        return self._compared(z, z, same(owners.repeat(2)) & ~itself, itself)
+
+
+def _masks(*segments: Batch) -> Tensor | None:
+    return None if segments[0].mask is None else torch.cat([torch.as_tensor(part.mask) for part in segments])
+
+
+def _own(batch: Batch) -> Tensor:
+    """Every window its own patient, on all processes: by its key."""
+    return torch.as_tensor(batch.record_keys, device=batch.signal.device)

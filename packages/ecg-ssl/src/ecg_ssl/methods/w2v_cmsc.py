@@ -22,10 +22,11 @@ from ecg_core.contracts.losses import Losses
 from ecg_core.contracts.recipe import Recipe
 from ecg_core.data.batch import Batch
 from ecg_ssl.base.token import BaseTokenPredictor, scale_gradient
+from ecg_ssl.gather import gather_rows
 from ecg_ssl.layers.quantizer import GumbelQuantizer
-from ecg_ssl.methods.cmsc import mask_leads
-from ecg_ssl.objectives.patient_info_nce import segment_info_nce
+from ecg_ssl.objectives.cmsc import Normalise, cmsc
 from ecg_ssl.objectives.token_info_nce import token_info_nce
+from ecg_ssl.positives import known_patients, same
 
 __all__ = ["Parts", "W2VCMSC"]
 
@@ -107,7 +108,7 @@ class W2VCMSC(BaseTokenPredictor):
         Raises:
             ValueError: The batch has a single window, or windows too short for a span.
         """
-        self.check_requirements(batch)
+        owners = known_patients(batch, who=type(self).__name__)
         if len(batch) < 2:
             raise ValueError(f"W2VCMSC needs other windows to compare with: at least 2 in a batch, got {len(batch)}")
         x = self._halves(batch)
@@ -120,7 +121,7 @@ class W2VCMSC(BaseTokenPredictor):
         negatives = (torch.cat(draws) * (count - 1)).long().clamp(max=count - 2)
         shape = (count, self.quantizer.groups, self.quantizer.count)
         noise = torch.cat([batch.draws(salt).uniform(size=shape) for salt in _GUMBEL]) if self.training else None
-        patients = torch.as_tensor(batch.patient, device=x.device).repeat(2)
+        patients = owners.repeat(2)
         segments = torch.arange(2, device=x.device).repeat_interleave(len(batch))
         parts = self.parts(x, hidden, negatives, patients, segments, noise=noise)
         total = parts.info_nce + self.diversity * parts.diversity + self.penalty * parts.penalty + parts.segments
@@ -155,14 +156,21 @@ class W2VCMSC(BaseTokenPredictor):
         targets = self.project_codes(chosen.codes).unflatten(0, (rows, count))
         predictions = self.project_steps(context[hidden]).unflatten(0, (rows, count))
         codes = self.quantizer.groups * self.quantizer.count
-        normalize: Literal["l2", "detached"] = "detached" if self.parity == "official" else "l2"
         return Parts(
             token_info_nce(predictions, targets, negatives, temperature=self.temperature),
             (codes - chosen.soft_perplexity) / codes,
             local.float().square().mean(),
-            segment_info_nce(context.mean(dim=1), patients, segments, temperature=self.temperature, normalize=normalize),
+            self._of_patients(context.mean(dim=1), patients, segments),
             chosen.hard_perplexity,
         )
+
+    def _of_patients(self, h: Tensor, patients: Tensor, segments: Tensor) -> Tensor:
+        """First halves find the second halves of their patient, in all processes, and the other way round."""
+        normalise: Normalise = "detached" if self.parity == "official" else "l2"
+        early, late = segments == 0, segments == 1
+        first, second = gather_rows(h[early]), gather_rows(h[late])
+        positives = same(gather_rows(patients[early]), gather_rows(patients[late]))
+        return cmsc(first, second, positives, temperature=self.temperature, normalise=normalise)
 
     def after_step(self) -> None:
         """The soft choice of codes cools down."""
@@ -174,4 +182,4 @@ class W2VCMSC(BaseTokenPredictor):
         if self.lead_mask == 0:
             return torch.cat(parts)
         noise = [batch.draws(salt).uniform(size=(batch.signal.shape[1],)) for salt in _LEADS]
-        return torch.cat([mask_leads(part, drawn, self.lead_mask) for part, drawn in zip(parts, noise, strict=True)])
+        return torch.cat([part * (drawn >= self.lead_mask)[..., None] for part, drawn in zip(parts, noise, strict=True)])
