@@ -11,7 +11,7 @@ from torch import nn
 from ecg_core.contracts.backbone import Backbone, Stage
 from ecg_core.data.batch import Batch
 from ecg_core.data.leads import STANDARD_12
-from ecg_core.discovery.registries import SSL
+from ecg_core.discovery.registries import BACKBONES, SSL
 from ecg_ssl.methods.pclr import PCLR, patient_pairs_of
 from ecg_ssl.objectives.nt_xent import nt_xent
 
@@ -128,3 +128,45 @@ def test_the_projector_is_as_wide_as_the_backbone_and_the_embedding_is_before_it
     first, second = patient_pairs_of(batch, who="PCLR")
     z_a, z_b = method.projector(pooled[first]), method.projector(pooled[second])
     torch.testing.assert_close(method.loss(batch).total, nt_xent(z_a, z_b))
+
+
+def published():
+    torch.manual_seed(0)
+    return BACKBONES.build({"name": "resnet_antonior92", "dropout": 0.0}, in_leads=12).eval()
+
+
+def test_the_published_network_has_the_published_steps_and_as_many_numbers_as_its_file_is_long():
+    model = published()
+    with torch.no_grad():
+        features = model.forward_intermediates(torch.zeros(1, 12, 4096))
+    assert [tuple(f.shape[1:]) for f in features] == [(128, 1024), (196, 256), (256, 64), (320, 16)]
+    state = [t for t in model.state_dict().values() if t.is_floating_point()]
+    megabytes = 4 * sum(t.numel() for t in state) / 1e6
+    assert 0.99 < megabytes / 25.7 <= 1  # PCLR.h5 has 25.7 MB: these weights, and what HDF5 and Keras say of them
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm1d)]
+    assert {(m.eps, m.momentum) for m in norms} == {(1e-3, 0.01)}  # Keras's, with its momentum counted from the other end
+
+
+def test_the_taps_of_the_published_network_lie_where_keras_puts_them():
+    """Padding "same" of a kernel of 16: 7 zeros on the left and 8 on the right at stride 1, 6 and 6 at stride 4."""
+    model = published()
+    unit = model.units[0]
+    for layer, before in ((model.stem[0], 7), (unit.conv1, 7)):
+        x = torch.zeros(1, layer.in_channels, 64)
+        x[0, 0, 30] = 1.0
+        with torch.no_grad():
+            response = layer(x)[0, 0]
+        expected = torch.zeros(64)
+        expected[30 - (15 - before) : 30 + before + 1] = layer.weight[0, 0].detach().flip(0)
+        torch.testing.assert_close(response, expected)
+    assert unit.padding[0] == (16 - 4) // 2
+
+
+def test_the_published_embedding_is_the_pooled_320_before_the_projector():
+    model, x = published(), torch.randn(2, 12, 1024)
+    method = PCLR(model).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(model.pool(model(x)), model(x).mean(dim=-1))
+        assert not torch.allclose(method.embed(x), model.pool(model(x)))
+    linear = [layer for layer in method.projector.layers if isinstance(layer, nn.Linear)]
+    assert [(layer.in_features, layer.out_features) for layer in linear] == [(320, 320), (320, 320)]

@@ -24,6 +24,7 @@ from ecg_ssl.methods.simclr import SimCLR
 from ecg_ssl.methods.three_kg import ThreeKG
 from ecg_ssl.objectives.barlow_twins import barlow_twins
 from ecg_ssl.objectives.clocs import clocs
+from ecg_ssl.objectives.dcl import dcl
 from ecg_ssl.objectives.nt_xent import nt_xent
 from ecg_ssl.objectives.sigreg import random_directions, sigreg
 from ecg_ssl.objectives.vicreg import vicreg
@@ -44,6 +45,7 @@ RECORDINGS = (0, 1, 2, 2, 3, 1, 4, 5)
 
 PATIENT_LOSSES = {
     "clocs": lambda a, b, patient: clocs(torch.stack([a, b]), patient),
+    "dcl": lambda a, b, patient: dcl(a, b, patient=patient),
 }
 
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ecg_ssl.objectives.barlow_twins import barlow_twins
     from ecg_ssl.objectives.clocs import clocs
     from ecg_ssl.objectives.cmsc import cmsc
+    from ecg_ssl.objectives.dcl import dcl
     from ecg_ssl.objectives.info_nce import info_nce
     from ecg_ssl.objectives.masked import patch_error, patch_mse
     from ecg_ssl.objectives.negative_cosine import cosine_distance
@@ -87,6 +88,7 @@ _WHERE = {
     "objectives.barlow_twins": ("barlow_twins",),
     "objectives.clocs": ("clocs",),
     "objectives.cmsc": ("cmsc",),
+    "objectives.dcl": ("dcl",),
     "objectives.info_nce": ("info_nce",),
     "objectives.masked": ("patch_error", "patch_mse"),
     "objectives.negative_cosine": ("cosine_distance",),
@@ -142,6 +144,7 @@ __all__ = [
     "clocs_cmsmlc",
     "cmsc",
     "cosine_distance",
+    "dcl",
     "dino_loss",
     "gather_rows",
     "ibot_loss",
