@@ -124,6 +124,7 @@ if TYPE_CHECKING:
         vit_leads_small,
         vit_leads_tiny,
     )
+    from ecg_backbones.vit_register import RegisterViT, vit_register_b, vit_register_s, vit_register_xs
     from ecg_backbones.vit_time import TimeViT, vit_time_base, vit_time_small, vit_time_tiny
     from ecg_backbones.xception import Xception, xception_leadwise, xception_vanilla
 
@@ -245,6 +246,7 @@ _WHERE = {
         "vit_leads_small",
         "vit_leads_tiny",
     ),
+    "vit_register": ("RegisterViT", "vit_register_b", "vit_register_s", "vit_register_xs"),
     "vit_time": ("TimeViT", "vit_time_base", "vit_time_small", "vit_time_tiny"),
     "xception": ("Xception", "xception_leadwise", "xception_vanilla"),
 }
@@ -391,6 +393,9 @@ __all__ = [
     "vit_leads_base",
     "vit_leads_small",
     "vit_leads_tiny",
+    "vit_register_b",
+    "vit_register_s",
+    "vit_register_xs",
     "vit_small",
     "vit_time_base",
     "vit_time_small",

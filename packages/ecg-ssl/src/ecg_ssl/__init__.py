@@ -9,13 +9,16 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ecg_ssl.base.contrastive import BaseContrastiveLearner
+    from ecg_ssl.base.latent import BaseLatentPredictor, Latents
     from ecg_ssl.base.masked import BaseMaskedAutoencoder
     from ecg_ssl.gather import gather_rows
     from ecg_ssl.heads.projection import ProjectionHead
     from ecg_ssl.key_queue import KeyQueue
-    from ecg_ssl.masking import Masking, mask_by_noise, mask_groups
+    from ecg_ssl.layers.latent_predictor import LatentPredictor
+    from ecg_ssl.masking import Masking, mask_as_given, mask_by_noise, mask_groups
     from ecg_ssl.methods.barlow_twins import BarlowTwins
     from ecg_ssl.methods.byol import BYOL
+    from ecg_ssl.methods.jepa_weimann import JEPAWeimann
     from ecg_ssl.methods.mae import MAE, mae_ecg, mlae, mtae
     from ecg_ssl.methods.moco import MoCo, moco_v1, moco_v2
     from ecg_ssl.methods.moco_v3 import MoCoV3
@@ -29,17 +32,22 @@ if TYPE_CHECKING:
     from ecg_ssl.objectives.negative_cosine import cosine_distance
     from ecg_ssl.objectives.nt_xent import nt_xent
     from ecg_ssl.objectives.vicreg import vicreg
+    from ecg_ssl.teacher import Teacher
+    from ecg_ssl.time_masks import blocks_mask, hide_blocks, hide_random
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
     "base.contrastive": ("BaseContrastiveLearner",),
+    "base.latent": ("BaseLatentPredictor", "Latents"),
     "base.masked": ("BaseMaskedAutoencoder",),
     "gather": ("gather_rows",),
     "heads.projection": ("ProjectionHead",),
     "key_queue": ("KeyQueue",),
-    "masking": ("Masking", "mask_by_noise", "mask_groups"),
+    "layers.latent_predictor": ("LatentPredictor",),
+    "masking": ("Masking", "mask_as_given", "mask_by_noise", "mask_groups"),
     "methods.barlow_twins": ("BarlowTwins",),
     "methods.byol": ("BYOL",),
+    "methods.jepa_weimann": ("JEPAWeimann",),
     "methods.mae": ("MAE", "mae_ecg", "mlae", "mtae"),
     "methods.moco": ("MoCo", "moco_v1", "moco_v2"),
     "methods.moco_v3": ("MoCoV3",),
@@ -53,6 +61,8 @@ _WHERE = {
     "objectives.negative_cosine": ("cosine_distance",),
     "objectives.nt_xent": ("nt_xent",),
     "objectives.vicreg": ("vicreg",),
+    "teacher": ("Teacher",),
+    "time_masks": ("blocks_mask", "hide_blocks", "hide_random"),
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
@@ -61,8 +71,12 @@ __all__ = [
     "BYOL",
     "BarlowTwins",
     "BaseContrastiveLearner",
+    "BaseLatentPredictor",
     "BaseMaskedAutoencoder",
+    "JEPAWeimann",
     "KeyQueue",
+    "LatentPredictor",
+    "Latents",
     "MAE",
     "Masking",
     "MoCo",
@@ -71,12 +85,17 @@ __all__ = [
     "ProjectionHead",
     "STMEM",
     "SimCLR",
+    "Teacher",
     "VICReg",
     "barlow_twins",
+    "blocks_mask",
     "cosine_distance",
     "gather_rows",
+    "hide_blocks",
+    "hide_random",
     "info_nce",
     "mae_ecg",
+    "mask_as_given",
     "mask_by_noise",
     "mask_groups",
     "mlae",

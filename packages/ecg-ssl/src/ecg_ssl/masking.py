@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Masking", "mask_by_noise", "mask_groups"]
+__all__ = ["Masking", "mask_as_given", "mask_by_noise", "mask_groups"]
 
 
 class Masking(NamedTuple):
@@ -19,6 +19,11 @@ class Masking(NamedTuple):
     """``(..., columns)`` int64: where each column stands in the sequence visible columns, then hidden ones."""
     mask: Tensor
     """``(..., columns)`` booleans, true where hidden."""
+
+    @property
+    def hidden(self) -> Tensor:
+        """``(..., hidden)`` int64: the hidden columns."""
+        return self.restore.argsort(dim=-1)[..., self.keep.shape[-1] :]
 
 
 def mask_by_noise(noise: Tensor, ratio: float) -> Masking:
@@ -52,6 +57,22 @@ def mask_groups(noise: Tensor, ratio: float, group: Tensor) -> Masking:
     kept = _kept(groups, ratio) * (columns // groups)
     rank = noise.argsort(dim=-1, stable=True).argsort(dim=-1)  # of each group, 0 for the smallest noise
     return _sorted(rank[..., group] * columns + torch.arange(columns, device=noise.device), kept)
+
+
+def mask_as_given(mask: Tensor) -> Masking:
+    """The masking of booleans that are true where hidden; columns keep their order.
+
+    Args:
+        mask: ``(..., columns)`` booleans, as many hidden in every row.
+
+    Raises:
+        ValueError: Rows hide different numbers of columns, or all or none.
+    """
+    hidden = mask.sum(dim=-1)
+    few, many, columns = int(hidden.min()), int(hidden.max()), mask.shape[-1]
+    if few != many or not 0 < few < columns:
+        raise ValueError(f"every row must hide as many of its {columns} columns, at least one and not all; got {few} to {many}")
+    return _sorted(mask.to(torch.int64), columns - few)
 
 
 def _kept(count: int, ratio: float) -> int:

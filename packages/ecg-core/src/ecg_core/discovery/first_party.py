@@ -29,9 +29,10 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
             "resnext_vanilla_50_32x4d", "rk4_resnet", "rk8_resnet", "runge_kutta_resnet", "s4", "se_resnet", "subtract_unet",
             "transformer", "tresnet", "tresnet_f", "tresnet_l", "tresnet_m", "tresnet_m_v2", "tresnet_n", "tresnet_p",
             "tresnet_s", "tresnet_xl", "unet", "vgg16", "vgg16_bn", "vgg16_leadwise", "vit_base", "vit_grid_base",
-            "vit_grid_small", "vit_grid_tiny", "vit_leads_base", "vit_leads_small", "vit_leads_tiny", "vit_small",
-            "vit_time_base", "vit_time_small", "vit_time_tiny", "vit_tiny", "wide_resnet101_2", "wide_resnet50_2", "xception",
-            "xception_leadwise", "xception_vanilla", "xresnet1d101", "xresnet1d18", "xresnet1d34", "xresnet1d50",
+            "vit_grid_small", "vit_grid_tiny", "vit_leads_base", "vit_leads_small", "vit_leads_tiny", "vit_register_b",
+            "vit_register_s", "vit_register_xs", "vit_small", "vit_time_base", "vit_time_small", "vit_time_tiny", "vit_tiny",
+            "wide_resnet101_2", "wide_resnet50_2", "xception", "xception_leadwise", "xception_vanilla", "xresnet1d101",
+            "xresnet1d18", "xresnet1d34", "xresnet1d50",
         ),
         "heads": ("attention_pooling", "crf", "fcn", "linear", "mlp", "per_step", "unet_decoder"),
         "losses": (
@@ -60,8 +61,8 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "ecg-ssl": {
         "ssl": (
-            "barlow_twins", "byol", "mae", "mae_ecg", "mlae", "moco_v1", "moco_v2", "moco_v3", "mtae", "simclr", "st_mem",
-            "vicreg",
+            "barlow_twins", "byol", "jepa_weimann", "mae", "mae_ecg", "mlae", "moco_v1", "moco_v2", "moco_v3", "mtae", "simclr",
+            "st_mem", "vicreg",
         ),
     },
 }  # fmt: skip
