@@ -235,7 +235,7 @@ def test_what_cannot_be_trained_is_refused_in_one_sentence(ecg_batch):
         jepa(schedule="sine")
     with pytest.raises(ValueError, match=r"keep_ratio must satisfy 0 < low <= high < 1 .*, got \(0.5, 0.2\) and 3"):
         jepa(keep_ratio=(0.5, 0.2))
-    with pytest.raises(ValueError, match="predictor_width must be even and a multiple of the 2 heads, got 9"):
+    with pytest.raises(ValueError, match="predictor_width must be a multiple of 2 and of the 2 heads, got 9"):
         jepa(predictor_width=9)
 
 

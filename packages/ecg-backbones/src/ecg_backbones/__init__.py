@@ -115,6 +115,7 @@ if TYPE_CHECKING:
     from ecg_backbones.transformer import Transformer
     from ecg_backbones.vgg import VGG, vgg16, vgg16_bn, vgg16_leadwise
     from ecg_backbones.vit import ViT, vit_base, vit_small, vit_tiny
+    from ecg_backbones.vit_cropa import CroPAViT, vit_cropa_b
     from ecg_backbones.vit_grid import (
         GridViT,
         vit_grid_base,
@@ -237,6 +238,7 @@ _WHERE = {
     "transformer": ("Transformer",),
     "vgg": ("VGG", "vgg16", "vgg16_bn", "vgg16_leadwise"),
     "vit": ("ViT", "vit_base", "vit_small", "vit_tiny"),
+    "vit_cropa": ("CroPAViT", "vit_cropa_b"),
     "vit_grid": (
         "GridViT",
         "vit_grid_base",
@@ -264,6 +266,7 @@ __all__ = [
     "ClassWeightedBCELoss",
     "Conformer",
     "ConvNeXt",
+    "CroPAViT",
     "Darknet",
     "Darknet19",
     "DenseNet",
@@ -286,6 +289,7 @@ __all__ = [
     "Net1D",
     "PerStepHead",
     "RegNet",
+    "RegisterViT",
     "ResNet",
     "ResNetAntonior92",
     "RungeKuttaResNet",
@@ -387,6 +391,7 @@ __all__ = [
     "vgg16_bn",
     "vgg16_leadwise",
     "vit_base",
+    "vit_cropa_b",
     "vit_grid_base",
     "vit_grid_small",
     "vit_grid_tiny",

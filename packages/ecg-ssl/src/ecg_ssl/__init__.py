@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ecg_ssl.masking import Masking, mask_as_given, mask_by_noise, mask_groups
     from ecg_ssl.methods.barlow_twins import BarlowTwins
     from ecg_ssl.methods.byol import BYOL
+    from ecg_ssl.methods.ecg_jepa import ECGJEPA
     from ecg_ssl.methods.jepa_weimann import JEPAWeimann
     from ecg_ssl.methods.mae import MAE, mae_ecg, mlae, mtae
     from ecg_ssl.methods.moco import MoCo, moco_v1, moco_v2
@@ -47,6 +48,7 @@ _WHERE = {
     "masking": ("Masking", "mask_as_given", "mask_by_noise", "mask_groups"),
     "methods.barlow_twins": ("BarlowTwins",),
     "methods.byol": ("BYOL",),
+    "methods.ecg_jepa": ("ECGJEPA",),
     "methods.jepa_weimann": ("JEPAWeimann",),
     "methods.mae": ("MAE", "mae_ecg", "mlae", "mtae"),
     "methods.moco": ("MoCo", "moco_v1", "moco_v2"),
@@ -73,6 +75,7 @@ __all__ = [
     "BaseContrastiveLearner",
     "BaseLatentPredictor",
     "BaseMaskedAutoencoder",
+    "ECGJEPA",
     "JEPAWeimann",
     "KeyQueue",
     "LatentPredictor",

@@ -28,7 +28,7 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
             "resnet_vanilla_wide_50_2", "resnext", "resnext101_32x8d", "resnext50_32x4d", "resnext_vanilla_101_32x8d",
             "resnext_vanilla_50_32x4d", "rk4_resnet", "rk8_resnet", "runge_kutta_resnet", "s4", "se_resnet", "subtract_unet",
             "transformer", "tresnet", "tresnet_f", "tresnet_l", "tresnet_m", "tresnet_m_v2", "tresnet_n", "tresnet_p",
-            "tresnet_s", "tresnet_xl", "unet", "vgg16", "vgg16_bn", "vgg16_leadwise", "vit_base", "vit_grid_base",
+            "tresnet_s", "tresnet_xl", "unet", "vgg16", "vgg16_bn", "vgg16_leadwise", "vit_base", "vit_cropa_b", "vit_grid_base",
             "vit_grid_small", "vit_grid_tiny", "vit_leads_base", "vit_leads_small", "vit_leads_tiny", "vit_register_b",
             "vit_register_s", "vit_register_xs", "vit_small", "vit_time_base", "vit_time_small", "vit_time_tiny", "vit_tiny",
             "wide_resnet101_2", "wide_resnet50_2", "xception", "xception_leadwise", "xception_vanilla", "xresnet1d101",
@@ -61,8 +61,8 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "ecg-ssl": {
         "ssl": (
-            "barlow_twins", "byol", "jepa_weimann", "mae", "mae_ecg", "mlae", "moco_v1", "moco_v2", "moco_v3", "mtae", "simclr",
-            "st_mem", "vicreg",
+            "barlow_twins", "byol", "ecg_jepa", "jepa_weimann", "mae", "mae_ecg", "mlae", "moco_v1", "moco_v2", "moco_v3", "mtae",
+            "simclr", "st_mem", "vicreg",
         ),
     },
 }  # fmt: skip

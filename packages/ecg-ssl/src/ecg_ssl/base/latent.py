@@ -163,8 +163,10 @@ class BaseLatentPredictor(SSLMethod):
 
     def latents(self, batch: Batch, *, mask: Tensor | None = None) -> Latents:
         """What is predicted of a batch, and what the teacher says; arguments as of :meth:`loss`."""
+        index = self.lead_index(batch)
         batch = self.selected(batch)
-        self.check_windows(batch)
+        if index is None:
+            self.backbone.check_input(batch.signal)
         times = self.backbone.layout(*batch.signal.shape[1:])[1]
         if times < 2:
             raise ValueError(
@@ -174,19 +176,15 @@ class BaseLatentPredictor(SSLMethod):
         mask = self.draw_mask(batch.draws(_MASK), times) if mask is None else mask.to(batch.signal.device)
         if mask.shape not in ((times,), (1, times), (len(batch), times)):
             raise ValueError(f"mask must be ({times},) or ({len(batch)}, {times}) for these windows, got {tuple(mask.shape)}")
-        return self.predict(batch, mask.expand(len(batch), times))
-
-    def check_windows(self, batch: Batch) -> None:
-        """One clear error for windows that the backbone cannot take."""
-        self.backbone.check_input(batch.signal)
+        return self.predict(batch, mask.expand(len(batch), times), index)
 
     def lead_index(self, batch: Batch) -> Tensor | None:
-        """Which of the backbone's leads the windows have; ``None`` for all, in order."""
+        """Which of the backbone's leads the :meth:`selected` windows have; ``None`` for all, in order."""
         return None
 
-    def predict(self, batch: Batch, mask: Tensor) -> Latents:
+    def predict(self, batch: Batch, mask: Tensor, index: Tensor | None) -> Latents:
         """The student encodes the visible times, the predictor tells the hidden ones, the teacher says what they are."""
-        x, index = batch.signal, self.lead_index(batch)
+        x = batch.signal
         leads, times = self.backbone.layout(*x.shape[1:])
         masking = mask_as_given(mask)
         seen = self.encoded(x, masking.keep, index)

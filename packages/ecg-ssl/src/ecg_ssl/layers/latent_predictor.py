@@ -24,12 +24,13 @@ class LatentPredictor(nn.Module):
 
     Args:
         in_width: Channels of an encoded token, and of what is predicted.
-        width: Channels of the predictor's tokens, even.
+        width: Channels of the predictor's tokens, even, and a multiple of 4 for a grid.
         depth: Transformer blocks.
         heads: Attention heads, which share the width evenly.
         mlp_ratio: Hidden channels of a perceptron per channel of a token.
         positions: Sin-cos positions are added to the tokens ``"once"``, or again before ``"every_block"``.
-        layout: Of the positions.
+        layout: Of the positions; ``"grid"`` are those of the first lead on a grid, as Kim's code has them: half of the channels
+            tell the time, the others are constant.
         qkv_bias: Queries, keys and values have a bias.
         bias: Everything else has one.
         norm_eps: Added to the variance by normalisations.
@@ -39,7 +40,7 @@ class LatentPredictor(nn.Module):
         ``(sequences, kept, in_width)`` to ``(sequences, hidden, in_width)``
 
     Raises:
-        ValueError: The width is odd, or the heads do not divide it.
+        ValueError: The width does not divide into sines and cosines, or among the heads.
     """
 
     def __init__(
@@ -51,15 +52,16 @@ class LatentPredictor(nn.Module):
         heads: int,
         mlp_ratio: float = 4.0,
         positions: Literal["once", "every_block"] = "once",
-        layout: Literal["concatenated", "interleaved"] = "concatenated",
+        layout: Literal["concatenated", "interleaved", "grid"] = "concatenated",
         qkv_bias: bool = True,
         bias: bool = True,
         norm_eps: float = 1e-5,
         scale: Literal["depth", "number"] = "depth",
     ) -> None:
         super().__init__()
-        if width < 2 or width % 2 or width % heads:
-            raise ValueError(f"predictor_width must be even and a multiple of the {heads} heads, got {width}")
+        parts = 4 if layout == "grid" else 2
+        if width < parts or width % parts or width % heads:
+            raise ValueError(f"predictor_width must be a multiple of {parts} and of the {heads} heads, got {width}")
         self.width, self.positions, self.layout = width, positions, layout
         self.embed = nn.Linear(in_width, width, bias=bias)
         self.mask_token = nn.Parameter(torch.empty(width))
@@ -95,11 +97,17 @@ class LatentPredictor(nn.Module):
         """What is said of the kept times, in front, and of the hidden ones: ``(sequences, kept + hidden, in_width)``."""
         seen = self.embed(tokens)
         times = torch.cat([keep, hidden], dim=1)
-        table = sincos_positions(keep.shape[1] + hidden.shape[1], self.width, like=seen, layout=self.layout)
-        where = table[times]  # (sequences, times, width)
+        where = self.table(times.shape[1], like=seen)[times]  # (sequences, times, width)
         sequence = torch.cat([seen, self.mask_token.to(seen.dtype).expand(*hidden.shape, -1)], dim=1)
         if self.positions == "once":
             sequence = sequence + where
         for block in self.blocks:
             sequence = block(sequence + where if self.positions == "every_block" else sequence)
         return self.head(self.norm(sequence))
+
+    def table(self, times: int, *, like: Tensor) -> Tensor:
+        """``(times, width)`` positions."""
+        if self.layout != "grid":
+            return sincos_positions(times, self.width, like=like, layout=self.layout)
+        time = sincos_positions(times, self.width // 2, like=like)
+        return torch.cat([time, sincos_positions(1, self.width // 2, like=like).expand(times, -1)], dim=1)
