@@ -245,7 +245,9 @@ def test_blocks_are_asked_of_a_backbone_that_has_them():
     first, last = teacher.block_outputs(x, 2)
     torch.testing.assert_close(teacher.backbone.norm(last), teacher(x))
     assert not torch.equal(first, last)
-    with pytest.raises(TypeError, match="top_blocks=3 takes the outputs of backbone.blocks, and RegisterViT has 2 of them"):
+    with pytest.raises(
+        TypeError, match="top_blocks=3 takes as many of backbone.blocks, and RegisterViT has 2; pass another number, or None"
+    ):
         teacher.block_outputs(x, 3)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ecg_ssl.masking import Masking, mask_as_given, mask_by_noise, mask_groups
     from ecg_ssl.methods.barlow_twins import BarlowTwins
     from ecg_ssl.methods.byol import BYOL
+    from ecg_ssl.methods.data2vec import Data2Vec
     from ecg_ssl.methods.ecg_jepa import ECGJEPA
     from ecg_ssl.methods.jepa_weimann import JEPAWeimann
     from ecg_ssl.methods.mae import MAE, mae_ecg, mlae, mtae
@@ -48,6 +49,7 @@ _WHERE = {
     "masking": ("Masking", "mask_as_given", "mask_by_noise", "mask_groups"),
     "methods.barlow_twins": ("BarlowTwins",),
     "methods.byol": ("BYOL",),
+    "methods.data2vec": ("Data2Vec",),
     "methods.ecg_jepa": ("ECGJEPA",),
     "methods.jepa_weimann": ("JEPAWeimann",),
     "methods.mae": ("MAE", "mae_ecg", "mlae", "mtae"),
@@ -75,6 +77,7 @@ __all__ = [
     "BaseContrastiveLearner",
     "BaseLatentPredictor",
     "BaseMaskedAutoencoder",
+    "Data2Vec",
     "ECGJEPA",
     "JEPAWeimann",
     "KeyQueue",

@@ -63,13 +63,12 @@ class Teacher(nn.Module):
                 raise ValueError(f"{word} must be one of {', '.join(get_args(known))}, got {value!r}")
         self.backbone = copy.deepcopy(backbone)
         self.momentum, self.end, self.schedule = momentum, end, schedule
-        self.update_when, self.drop_path, self.steps, self.warmup = update_when, drop_path, None, warmup
+        self.update_when, self.drop_path, self.warmup = update_when, drop_path, warmup
+        self.steps: int | None = None
         self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
         self.register_buffer("due", torch.ones((), dtype=torch.bool))
         self._freeze()
         self.train(self.training)
-
-    steps: int | None
 
     @property
     def rate(self) -> float:
@@ -109,23 +108,31 @@ class Teacher(nn.Module):
         tokens = mine.embed(mine.patchify(x))
         return mine.encode(tokens, None, lead_index)[:, :, mine.prefix : mine.prefix + tokens.shape[2]]
 
-    @torch.no_grad()
-    def block_outputs(self, x: Tensor, count: int) -> list[Tensor]:
-        """What each of the last ``count`` blocks puts out, ``(batch, rows, columns, width)``, un-normalised.
+    def last_blocks(self, count: int) -> list[nn.Module]:
+        """The last ``count`` transformer blocks of the copy.
 
         Raises:
             TypeError: The backbone keeps no list of transformer blocks, or fewer.
         """
-        mine = self.backbone
-        blocks = getattr(mine, "blocks", None)
-        if not isinstance(blocks, nn.ModuleList) or len(blocks) < count:
-            held = f"{len(blocks)} of them" if isinstance(blocks, nn.ModuleList) else "none"
+        blocks = getattr(self.backbone, "blocks", None)
+        held = len(blocks) if isinstance(blocks, nn.ModuleList) else 0
+        if not 1 <= count <= held:
             raise TypeError(
-                f"top_blocks={count} takes the outputs of backbone.blocks, and {type(mine).__name__} has {held}; "
-                f"ask for fewer, or pass top_blocks=None for what the encoder puts out"
+                f"top_blocks={count} takes as many of backbone.blocks, and {type(self.backbone).__name__} has {held}; "
+                f"pass another number, or None for what the encoder puts out"
             )
-        tokens, seen = mine.embed(mine.patchify(x)), cast(list[Tensor], [])
-        hooks = [block.register_forward_hook(lambda _m, _i, out: seen.append(out)) for block in list(blocks)[-count:]]
+        return list(blocks)[-count:]  # type: ignore[arg-type]
+
+    @torch.no_grad()
+    def block_outputs(self, x: Tensor, count: int) -> list[Tensor]:
+        """What each of the last ``count`` blocks puts out, ``(batch, rows, columns, width)`` each, un-normalised.
+
+        Raises:
+            TypeError: The backbone keeps no list of transformer blocks, or fewer.
+        """
+        mine, seen = self.backbone, cast(list[Tensor], [])
+        tokens = mine.embed(mine.patchify(x))
+        hooks = [block.register_forward_hook(lambda _m, _i, out: seen.append(out)) for block in self.last_blocks(count)]
         try:
             shape = mine.encode(tokens).shape
         finally:

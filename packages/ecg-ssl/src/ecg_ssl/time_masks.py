@@ -13,7 +13,7 @@ from ecg_core.contracts.draws import Draws
 
 __all__ = ["blocks_mask", "hide_blocks", "hide_random", "share_of", "shared_draws"]
 
-_CANDIDATES = 32  # blocks a window can choose from; that they cover what is to be hidden is as good as certain
+_ENOUGH = 6  # as many blocks as would fill the window this many times leave out a 400th of it
 
 
 def shared_draws(draws: Draws) -> Draws:
@@ -42,18 +42,21 @@ def hide_blocks(draws: Draws, times: int, lengths: Tensor, hidden: int | None = 
         hidden: Hide exactly this many times in every window: block after block until it is reached, the last one in part.
             ``None`` hides the blocks, whose union has another size in every window.
     """
-    if hidden is not None:
-        lengths = lengths.repeat(-(-_CANDIDATES // len(lengths)))
     lengths = lengths.clamp(max=times)
-    start = (draws.uniform(size=(len(lengths),)) * (times - lengths + 1)).long().minimum(times - lengths)  # (windows, blocks)
-    since = torch.arange(times, device=start.device) - start[..., None]  # (windows, blocks, times)
-    covered = (since >= 0) & (since < lengths[:, None])
+    if hidden is not None:
+        lengths = lengths.repeat(-(-_ENOUGH * times // int(lengths.sum())))
+    blocks, longest, never = len(lengths), int(lengths.max()), 2 * len(lengths) * times
+    start = (draws.uniform(size=(blocks,)) * (times - lengths + 1)).long().minimum(times - lengths)  # (windows, blocks)
+    since = torch.arange(longest, device=start.device)
+    place = (start[..., None] + since).clamp(max=times - 1).flatten(1)  # (windows, blocks * longest)
+    number = torch.arange(blocks, device=start.device)[:, None] * times + since
+    number = torch.where(since < lengths[:, None], number, never).flatten().expand_as(place)
+    # When a time is hidden: by the number of the first block that comes to it, and from there in the order of time.
+    when = torch.full((len(draws), times), never, device=start.device).scatter_reduce(1, place, number, "amin")
     if hidden is None:
-        return covered.any(dim=1)
-    first = covered.to(torch.uint8).argmax(dim=1)  # (windows, times): the block that comes to a time first
-    order = first * times + since.gather(1, first[:, None])[:, 0]
-    order = torch.where(covered.any(dim=1), order, len(lengths) * times)
-    return order.argsort(dim=1, stable=True).argsort(dim=1) < hidden
+        return when < never
+    when = torch.where(when < never, when, never + (draws.uniform(size=(times,)) * times).long())
+    return when.argsort(dim=1, stable=True).argsort(dim=1) < hidden
 
 
 def blocks_mask(draws: Draws, times: int, hidden: int, *, shortest: int = 10) -> Tensor:

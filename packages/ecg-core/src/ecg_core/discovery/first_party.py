@@ -61,8 +61,8 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "ecg-ssl": {
         "ssl": (
-            "barlow_twins", "byol", "ecg_jepa", "jepa_weimann", "mae", "mae_ecg", "mlae", "moco_v1", "moco_v2", "moco_v3", "mtae",
-            "simclr", "st_mem", "vicreg",
+            "barlow_twins", "byol", "data2vec", "ecg_jepa", "jepa_weimann", "mae", "mae_ecg", "mlae", "moco_v1", "moco_v2",
+            "moco_v3", "mtae", "simclr", "st_mem", "vicreg",
         ),
     },
 }  # fmt: skip
