@@ -12,6 +12,7 @@ from ecg_ssl.layers.latent_predictor import LatentPredictor
 from ecg_ssl.methods.jepa_weimann import JEPAWeimann
 from ecg_ssl.momentum import follow
 from ecg_ssl.teacher import Teacher
+from ecg_ssl.views import spread_of_windows
 
 torch.set_num_threads(1)
 
@@ -205,6 +206,35 @@ def test_without_a_stopped_gradient_everything_collapses_and_the_gauge_says_so(e
     batches = [batch_of(ecg_batch, records=16, seed=seed) for seed in range(4)]
     assert gauge(collapse=True) < 0.03
     assert gauge(collapse=False) > 0.06
+
+
+def test_the_gauge_sees_windows_and_not_times():
+    torch.manual_seed(0)
+    times = torch.randn(1, 3, 20, 16).expand(8, -1, -1, -1)
+    assert spread_of_windows(times) < 1e-6  # every window says the same of a time, however times differ
+    assert spread_of_windows(torch.randn(4000, 2, 1, 16)) == pytest.approx(1.0, abs=0.02)
+    assert spread_of_windows(torch.randn(1, 3, 20, 16)) == 0
+
+
+def test_a_lag_of_the_teacher_survives_an_interruption(ecg_batch):
+    """What is due at the next loss is part of the state."""
+
+    def step(method, seed):
+        method.loss(batch_of(ecg_batch, seed=seed)).total.backward()
+        with torch.no_grad():
+            for p in method.parameters():
+                if p.grad is not None:
+                    p.sub_(0.1 * p.grad)
+                    p.grad = None
+        method.after_step()
+
+    method, twin = jepa(momentum=0.5, momentum_end=0.5), jepa(momentum=0.5, momentum_end=0.5)
+    step(method, 0)
+    twin.load_state_dict(copy.deepcopy(method.state_dict()))
+    for learner in (method, twin):
+        step(learner, 1)
+        learner.loss(batch_of(ecg_batch, seed=2))
+    assert all(torch.equal(value, method.state_dict()[name]) for name, value in twin.state_dict().items())
 
 
 @pytest.mark.parametrize("signal", ["flat", "equal", "huge"])

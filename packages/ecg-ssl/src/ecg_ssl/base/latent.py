@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ecg_core.contracts.backbone import Backbone
@@ -18,7 +19,7 @@ from ecg_core.data.batch import Batch
 from ecg_ssl.masking import mask_as_given
 from ecg_ssl.momentum import MomentumSchedule
 from ecg_ssl.teacher import Teacher, UpdateWhen
-from ecg_ssl.views import agreement
+from ecg_ssl.views import spread_of_windows
 
 __all__ = ["BaseLatentPredictor", "Latents"]
 
@@ -35,6 +36,8 @@ class Latents(NamedTuple):
     """``(batch * sequences, hidden, width)``."""
     target: Tensor
     """Of the same shape, without gradient."""
+    whole: Tensor
+    """``(batch * sequences, times, width)``: what the teacher says of all times."""
     mask: Tensor
     """``(batch, times)`` booleans, true where hidden, in every lead."""
 
@@ -143,8 +146,8 @@ class BaseLatentPredictor(SSLMethod):
     def loss(self, batch: Batch, *, mask: Tensor | None = None) -> Losses:
         """:meth:`error` of what is predicted.
 
-        Logs ``positive_similarity``, the mean cosine of a window's predictions and targets, and ``embedding_std``, how evenly the
-        windows fill the sphere: 0 after a collapse.
+        Logs ``positive_similarity``, the mean cosine of predictions and targets, and ``embedding_std``, how evenly what the
+        teacher says of one time and lead fills the sphere over the windows: 0 after a collapse, also where only times differ.
 
         Args:
             batch: Windows of at least two patches.
@@ -158,8 +161,11 @@ class BaseLatentPredictor(SSLMethod):
         with torch.autocast(made.prediction.device.type, enabled=False):
             prediction, target = made.prediction.float(), made.target.float()
             total = self.error(prediction, target)
-        windows = (x.detach().unflatten(0, (len(batch), -1)).mean(dim=(1, 2)) for x in (prediction, target))
-        return Losses(total, agreement(*windows))
+            logs = {
+                "positive_similarity": F.cosine_similarity(prediction.detach(), target, dim=-1).mean(),
+                "embedding_std": spread_of_windows(made.whole.float().unflatten(0, (len(batch), -1))),
+            }
+        return Losses(total, logs)
 
     def latents(self, batch: Batch, *, mask: Tensor | None = None) -> Latents:
         """What is predicted of a batch, and what the teacher says; arguments as of :meth:`loss`."""
@@ -192,7 +198,7 @@ class BaseLatentPredictor(SSLMethod):
         whole = self.target(x, index).unflatten(2, (leads, times)).flatten(0, 2)  # (batch * sequences, times, width)
         keep, hidden = (each.repeat_interleave(len(seen) // len(x), dim=0) for each in (masking.keep, masking.hidden))
         target = whole.gather(1, hidden[..., None].expand(-1, -1, whole.shape[-1]))
-        return Latents(self.predictor(seen, keep, hidden), target, mask)
+        return Latents(self.predictor(seen, keep, hidden), target, whole, mask)
 
     def encoded(self, x: Tensor, keep: Tensor, lead_index: Tensor | None = None) -> Tensor:
         """The student's tokens of the kept times ``(batch, kept)``: ``(batch * sequences, kept, width)``."""

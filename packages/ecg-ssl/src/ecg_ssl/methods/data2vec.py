@@ -122,8 +122,8 @@ class Data2Vec(BaseLatentPredictor):
         hidden = (
             mask_as_given(mask).hidden.repeat_interleave(len(seen) // len(x), dim=0)[..., None].expand(-1, -1, seen.shape[-1])
         )
-        target = self.targets(x).unflatten(2, (leads, times)).flatten(0, 2)
-        return Latents(self.predictor(seen.gather(1, hidden)), self.normalised_mean(target).gather(1, hidden), mask)
+        whole = self.normalised_mean(self.targets(x).unflatten(2, (leads, times)).flatten(0, 2))
+        return Latents(self.predictor(seen.gather(1, hidden)), whole.gather(1, hidden), whole, mask)
 
     def targets(self, x: Tensor) -> Tensor:
         """What the teacher's blocks put out for whole windows: ``(batch, rows, columns, width, blocks)``."""

@@ -186,7 +186,8 @@ class ECGJEPA(BaseLatentPredictor):
     def predict(self, batch: Batch, mask: Tensor, index: Tensor | None) -> Latents:
         """As every latent predictor, of targets that are normalised one by one."""
         made = super().predict(batch, mask, index)
-        return made._replace(target=F.layer_norm(made.target.float(), made.target.shape[-1:]))
+        target, whole = (F.layer_norm(x.float(), x.shape[-1:]) for x in (made.target, made.whole))
+        return made._replace(target=target, whole=whole)
 
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Half the square of an error up to 1 and its size less one half from there, in the mean."""
