@@ -36,4 +36,4 @@ def start_small(module: nn.Module, blocks: Iterable[TransformerBlock], *, scale:
     for number, block in enumerate(listed, start=1):
         factor = (2 * (len(listed) if scale == "depth" else number)) ** -0.5
         block.attention.out.weight.mul_(factor)
-        block.mlp[-1].weight.mul_(factor)  # type: ignore[operator, union-attr]
+        block.mlp[-1].weight.mul_(factor)  # type: ignore[operator]
