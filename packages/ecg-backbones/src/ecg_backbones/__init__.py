@@ -115,6 +115,7 @@ if TYPE_CHECKING:
     from ecg_backbones.transformer import Transformer
     from ecg_backbones.vgg import VGG, vgg16, vgg16_bn, vgg16_leadwise
     from ecg_backbones.vit import ViT, vit_base, vit_small, vit_tiny
+    from ecg_backbones.vit_cropa import CroPAViT, vit_cropa_b
     from ecg_backbones.vit_grid import (
         GridViT,
         vit_grid_base,
@@ -124,6 +125,7 @@ if TYPE_CHECKING:
         vit_leads_small,
         vit_leads_tiny,
     )
+    from ecg_backbones.vit_register import RegisterViT, vit_register_b, vit_register_s, vit_register_xs
     from ecg_backbones.vit_time import TimeViT, vit_time_base, vit_time_small, vit_time_tiny
     from ecg_backbones.wav2vec2 import Wav2Vec2
     from ecg_backbones.xception import Xception, xception_leadwise, xception_vanilla
@@ -237,6 +239,7 @@ _WHERE = {
     "transformer": ("Transformer",),
     "vgg": ("VGG", "vgg16", "vgg16_bn", "vgg16_leadwise"),
     "vit": ("ViT", "vit_base", "vit_small", "vit_tiny"),
+    "vit_cropa": ("CroPAViT", "vit_cropa_b"),
     "vit_grid": (
         "GridViT",
         "vit_grid_base",
@@ -246,6 +249,7 @@ _WHERE = {
         "vit_leads_small",
         "vit_leads_tiny",
     ),
+    "vit_register": ("RegisterViT", "vit_register_b", "vit_register_s", "vit_register_xs"),
     "vit_time": ("TimeViT", "vit_time_base", "vit_time_small", "vit_time_tiny"),
     "wav2vec2": ("Wav2Vec2",),
     "xception": ("Xception", "xception_leadwise", "xception_vanilla"),
@@ -264,6 +268,7 @@ __all__ = [
     "ClassWeightedBCELoss",
     "Conformer",
     "ConvNeXt",
+    "CroPAViT",
     "Darknet",
     "Darknet19",
     "DenseNet",
@@ -286,6 +291,7 @@ __all__ = [
     "Net1D",
     "PerStepHead",
     "RegNet",
+    "RegisterViT",
     "ResNet",
     "ResNetAntonior92",
     "RungeKuttaResNet",
@@ -388,12 +394,16 @@ __all__ = [
     "vgg16_bn",
     "vgg16_leadwise",
     "vit_base",
+    "vit_cropa_b",
     "vit_grid_base",
     "vit_grid_small",
     "vit_grid_tiny",
     "vit_leads_base",
     "vit_leads_small",
     "vit_leads_tiny",
+    "vit_register_b",
+    "vit_register_s",
+    "vit_register_xs",
     "vit_small",
     "vit_time_base",
     "vit_time_small",

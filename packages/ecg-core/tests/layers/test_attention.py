@@ -36,3 +36,21 @@ def test_the_width_of_a_head_does_not_follow_the_width_of_a_token():
     attention = SelfAttention(6, heads=3, head_width=64)
     assert tuple(attention.qkv.weight.shape) == (3 * 3 * 64, 6)
     assert tuple(attention.out.weight.shape) == (6, 3 * 64)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_mask_decides_who_is_looked_at(dtype):
+    """With itself alone to look at, a token is its own value; with one other, it is that one's."""
+    query, key, value = torch.randn(3, 2, 4, 5, 8).to(dtype).unbind(0)
+    assert torch.equal(attend(query, key, value, torch.eye(5, dtype=torch.bool)), value)
+    assert torch.equal(attend(query, key, value, torch.eye(5, dtype=torch.bool).roll(1, dims=1)), value.roll(-1, dims=2))
+    everyone = attend(query, key, value, torch.ones(5, 5, dtype=torch.bool))
+    torch.testing.assert_close(everyone, attend(query, key, value))
+
+
+def test_biases_can_be_left_out():
+    names = {(qkv, rest): {n for n, _ in SelfAttention(8, heads=2, qkv_bias=qkv, bias=rest).named_parameters()}
+             for qkv in (True, False) for rest in (True, False)}  # fmt: skip
+    assert names[True, True] - names[False, True] == {"qkv.bias"}
+    assert names[True, True] - names[True, False] == {"out.bias"}
+    assert names[False, False] == {"qkv.weight", "out.weight"}

@@ -92,3 +92,14 @@ def test_the_epsilon_of_both_normalisations_can_be_chosen() -> None:
     assert (block.attention_norm.eps, block.mlp_norm.eps) == (1e-6, 1e-6)
     x = 1e-3 * torch.randn(1, 4, 8)  # so small that what is added to the variance shows
     assert not torch.allclose(block(x), usual(x), rtol=1e-3)
+
+
+def test_a_block_without_biases_has_none_and_a_mask_reaches_its_attention() -> None:
+    block = _block(qkv_bias=False, bias=False).eval()
+    assert {name.rpartition(".")[2] for name, _ in block.named_parameters()} == {"weight"}
+    x = torch.randn(2, 5, 8)
+    changed = x.clone()
+    changed[:, 1:] = torch.randn(2, 4, 8)
+    alone = torch.eye(5, dtype=torch.bool)
+    assert torch.equal(block(changed, alone)[:, 0], block(x, alone)[:, 0])
+    assert not torch.allclose(block(changed)[:, 0], block(x)[:, 0])

@@ -47,7 +47,7 @@ def _offences(source: str) -> list[str]:
     return found
 
 
-# Foreign checkpoints are pickles. One file opens them, by torch's restricted reader, and its tests bring files that would run code.
+# Foreign checkpoints are pickles. One file opens them, by torch's restricted reader; its tests bring files that would run code.
 ALLOWED = {"ecg-ssl/src/ecg_ssl/weights/checkpoint_file.py": ["pickle", "torch.load"]}
 
 

@@ -10,20 +10,25 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from ecg_ssl.base.contrastive import BaseContrastiveLearner
     from ecg_ssl.base.follower import BaseMomentumLearner
+    from ecg_ssl.base.latent import BaseLatentPredictor, Latents
     from ecg_ssl.base.masked import BaseMaskedAutoencoder
     from ecg_ssl.base.token import BaseTokenPredictor
     from ecg_ssl.gather import gather_rows
     from ecg_ssl.heads.projection import ProjectionHead
     from ecg_ssl.heads.prototypes import PrototypeHead
     from ecg_ssl.key_queue import KeyQueue
+    from ecg_ssl.layers.latent_predictor import LatentPredictor
     from ecg_ssl.layers.quantizer import GumbelQuantizer
-    from ecg_ssl.masking import Masking, mask_by_noise, mask_groups, mask_spans
+    from ecg_ssl.masking import Masking, mask_as_given, mask_by_noise, mask_groups, mask_spans
     from ecg_ssl.methods.barlow_twins import BarlowTwins
     from ecg_ssl.methods.byol import BYOL
     from ecg_ssl.methods.clocs import CLOCS, clocs_cmlc, clocs_cmsc, clocs_cmsmlc
     from ecg_ssl.methods.cmsc import CMSC
     from ecg_ssl.methods.comet import COMET
+    from ecg_ssl.methods.data2vec import Data2Vec
     from ecg_ssl.methods.dino import DINO
+    from ecg_ssl.methods.ecg_jepa import ECGJEPA
+    from ecg_ssl.methods.jepa_weimann import JEPAWeimann
     from ecg_ssl.methods.lejepa import LeJEPA, lejepa_loss
     from ecg_ssl.methods.mae import MAE, mae_ecg, mlae, mtae
     from ecg_ssl.methods.moco import MoCo, moco_v1, moco_v2
@@ -52,6 +57,8 @@ if TYPE_CHECKING:
     from ecg_ssl.objectives.vicreg import vicreg
     from ecg_ssl.positives import known_patients, patient_numbers, recording_numbers
     from ecg_ssl.segments import adjacent_segments
+    from ecg_ssl.teacher import Teacher
+    from ecg_ssl.time_masks import blocks_mask, hide_blocks, hide_random
     from ecg_ssl.timestamps import timestamp_mask
     from ecg_ssl.weights.importing import import_weights
 
@@ -59,20 +66,25 @@ if TYPE_CHECKING:
 _WHERE = {
     "base.contrastive": ("BaseContrastiveLearner",),
     "base.follower": ("BaseMomentumLearner",),
+    "base.latent": ("BaseLatentPredictor", "Latents"),
     "base.masked": ("BaseMaskedAutoencoder",),
     "base.token": ("BaseTokenPredictor",),
     "gather": ("gather_rows",),
     "heads.projection": ("ProjectionHead",),
     "heads.prototypes": ("PrototypeHead",),
     "key_queue": ("KeyQueue",),
+    "layers.latent_predictor": ("LatentPredictor",),
     "layers.quantizer": ("GumbelQuantizer",),
-    "masking": ("Masking", "mask_by_noise", "mask_groups", "mask_spans"),
+    "masking": ("Masking", "mask_as_given", "mask_by_noise", "mask_groups", "mask_spans"),
     "methods.barlow_twins": ("BarlowTwins",),
     "methods.byol": ("BYOL",),
     "methods.clocs": ("CLOCS", "clocs_cmlc", "clocs_cmsc", "clocs_cmsmlc"),
     "methods.cmsc": ("CMSC",),
     "methods.comet": ("COMET",),
+    "methods.data2vec": ("Data2Vec",),
     "methods.dino": ("DINO",),
+    "methods.ecg_jepa": ("ECGJEPA",),
+    "methods.jepa_weimann": ("JEPAWeimann",),
     "methods.lejepa": ("LeJEPA", "lejepa_loss"),
     "methods.mae": ("MAE", "mae_ecg", "mlae", "mtae"),
     "methods.moco": ("MoCo", "moco_v1", "moco_v2"),
@@ -101,6 +113,8 @@ _WHERE = {
     "objectives.vicreg": ("vicreg",),
     "positives": ("known_patients", "patient_numbers", "recording_numbers"),
     "segments": ("adjacent_segments",),
+    "teacher": ("Teacher",),
+    "time_masks": ("blocks_mask", "hide_blocks", "hide_random"),
     "timestamps": ("timestamp_mask",),
     "weights.importing": ("import_weights",),
 }
@@ -111,6 +125,7 @@ __all__ = [
     "BYOL",
     "BarlowTwins",
     "BaseContrastiveLearner",
+    "BaseLatentPredictor",
     "BaseMaskedAutoencoder",
     "BaseMomentumLearner",
     "BaseTokenPredictor",
@@ -119,8 +134,13 @@ __all__ = [
     "COMET",
     "Crops",
     "DINO",
+    "Data2Vec",
+    "ECGJEPA",
     "GumbelQuantizer",
+    "JEPAWeimann",
     "KeyQueue",
+    "LatentPredictor",
+    "Latents",
     "LeJEPA",
     "MAE",
     "Masking",
@@ -133,11 +153,13 @@ __all__ = [
     "PrototypeHead",
     "STMEM",
     "SimCLR",
+    "Teacher",
     "ThreeKG",
     "VICReg",
     "W2VCMSC",
     "adjacent_segments",
     "barlow_twins",
+    "blocks_mask",
     "clocs",
     "clocs_cmlc",
     "clocs_cmsc",
@@ -147,6 +169,8 @@ __all__ = [
     "dcl",
     "dino_loss",
     "gather_rows",
+    "hide_blocks",
+    "hide_random",
     "ibot_loss",
     "import_weights",
     "info_nce",
@@ -154,6 +178,7 @@ __all__ = [
     "known_patients",
     "lejepa_loss",
     "mae_ecg",
+    "mask_as_given",
     "mask_by_noise",
     "mask_groups",
     "mask_spans",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Masking", "mask_by_noise", "mask_groups", "mask_spans"]
+__all__ = ["Masking", "mask_as_given", "mask_by_noise", "mask_groups", "mask_spans"]
 
 
 class Masking(NamedTuple):
@@ -19,6 +19,11 @@ class Masking(NamedTuple):
     """``(..., columns)`` int64: where each column stands in the sequence visible columns, then hidden ones."""
     mask: Tensor
     """``(..., columns)`` booleans, true where hidden."""
+
+    @property
+    def hidden(self) -> Tensor:
+        """``(..., hidden)`` int64: the hidden columns."""
+        return self.restore.argsort(dim=-1)[..., self.keep.shape[-1] :]
 
 
 def mask_by_noise(noise: Tensor, ratio: float) -> Masking:
@@ -81,6 +86,22 @@ def mask_spans(noise: Tensor, length: int, ratio: float) -> Tensor:
     early = torch.nn.functional.pad(order, (length - 1, length - 1), value=steps).unfold(-1, length, 1).amin(dim=-1)
     rank = (early * steps + torch.arange(steps, device=noise.device)).argsort(dim=-1).argsort(dim=-1)
     return rank < hidden
+
+
+def mask_as_given(mask: Tensor) -> Masking:
+    """The masking of booleans that are true where hidden; columns keep their order.
+
+    Args:
+        mask: ``(..., columns)`` booleans, as many hidden in every row.
+
+    Raises:
+        ValueError: Rows hide different numbers of columns, or all or none.
+    """
+    hidden = mask.sum(dim=-1)
+    few, many, columns = int(hidden.min()), int(hidden.max()), mask.shape[-1]
+    if few != many or not 0 < few < columns:
+        raise ValueError(f"every row must hide as many of its {columns} columns, at least one and not all; got {few} to {many}")
+    return _sorted(mask.to(torch.int64), columns - few)
 
 
 def _kept(count: int, ratio: float) -> int:

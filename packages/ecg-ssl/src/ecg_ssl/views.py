@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["DEFAULT_VIEWS", "agreement"]
+__all__ = ["DEFAULT_VIEWS", "agreement", "spread_of_windows"]
 
 # Mehari and Strodthoff 2022 on ECGs, less the stretched crop, which changes the heart rate; with noise and wander in mV.
 DEFAULT_VIEWS: tuple[Mapping[str, Any], ...] = (
@@ -30,3 +30,14 @@ def agreement(z_a: Tensor, z_b: Tensor) -> dict[str, Tensor]:
     a, b = F.normalize(z_a.float(), dim=1), F.normalize(z_b.float(), dim=1)
     spread = torch.cat([a, b]).std(dim=0).mean() * a.shape[1] ** 0.5
     return {"positive_similarity": (a * b).sum(dim=1).mean(), "embedding_std": spread}
+
+
+@torch.no_grad()
+def spread_of_windows(z: Tensor) -> Tensor:
+    """``embedding_std`` of tokens ``(batch, …, width)``: that of the windows at each place, in the mean over places.
+
+    The place of a token says nothing of the window, so that tokens which differ by their place only have none. A single window
+    has none either.
+    """
+    unit = F.normalize(z.float(), dim=-1)
+    return unit.std(dim=0, correction=min(1, len(z) - 1)).mean() * z.shape[-1] ** 0.5

@@ -33,6 +33,11 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
             "vit_time_base", "vit_time_small", "vit_time_tiny", "vit_tiny", "wav2vec2",
             "wide_resnet101_2", "wide_resnet50_2", "xception", "xception_leadwise",
             "xception_vanilla", "xresnet1d101", "xresnet1d18", "xresnet1d34", "xresnet1d50",
+            "tresnet_s", "tresnet_xl", "unet", "vgg16", "vgg16_bn", "vgg16_leadwise", "vit_base", "vit_cropa_b", "vit_grid_base",
+            "vit_grid_small", "vit_grid_tiny", "vit_leads_base", "vit_leads_small", "vit_leads_tiny", "vit_register_b",
+            "vit_register_s", "vit_register_xs", "vit_small", "vit_time_base", "vit_time_small", "vit_time_tiny", "vit_tiny",
+            "wide_resnet101_2", "wide_resnet50_2", "xception", "xception_leadwise", "xception_vanilla", "xresnet1d101",
+            "xresnet1d18", "xresnet1d34", "xresnet1d50",
         ),
         "heads": ("attention_pooling", "crf", "fcn", "linear", "mlp", "per_step", "unet_decoder"),
         "losses": (
@@ -62,9 +67,9 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "ecg-ssl": {
         "commands": ("weights",),
         "ssl": (
-            "barlow_twins", "byol", "clocs", "clocs_cmlc", "clocs_cmsc", "clocs_cmsmlc", "cmsc", "comet", "dino", "lejepa", "mae",
-            "mae_ecg", "mlae", "moco_v1", "moco_v2", "moco_v3", "mtae", "pclr", "simclr", "st_mem", "three_kg", "vicreg",
-            "w2v_cmsc",
+            "barlow_twins", "byol", "clocs", "clocs_cmlc", "clocs_cmsc", "clocs_cmsmlc", "cmsc", "comet", "data2vec", "dino",
+            "ecg_jepa", "jepa_weimann", "lejepa", "mae", "mae_ecg", "mlae", "moco_v1", "moco_v2", "moco_v3", "mtae", "pclr",
+            "simclr", "st_mem", "three_kg", "vicreg", "w2v_cmsc",
         ),
     },
 }  # fmt: skip

@@ -6,13 +6,17 @@ Differs from the paper: sines first and cosines second instead of interleaved, a
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
 __all__ = ["grid_positions", "sincos_positions"]
 
 
-def sincos_positions(count: int, width: int, *, like: Tensor) -> Tensor:
+def sincos_positions(
+    count: int, width: int, *, like: Tensor, layout: Literal["concatenated", "interleaved"] = "concatenated"
+) -> Tensor:
     """``(count, width)`` positions ``[sin(p ω), cos(p ω)]`` with ``ω_k = 10000^(-k / (width / 2))``.
 
     Computed in float32 at least, so that half precision does not blur neighbouring positions.
@@ -21,11 +25,14 @@ def sincos_positions(count: int, width: int, *, like: Tensor) -> Tensor:
         count: Positions 0, 1, …, count - 1.
         width: Channels of a token, even.
         like: A tensor on the device, and of the precision, of the result.
+        layout: Sines before cosines, or ``"interleaved"``, as in the paper: ``[sin(p ω_0), cos(p ω_0), sin(p ω_1), …]``.
     """
     dtype = torch.promote_types(like.dtype, torch.float32)
     half = width // 2
     frequency = 1.0 / 10000.0 ** (torch.arange(half, device=like.device, dtype=dtype) / half)
     angle = torch.arange(count, device=like.device, dtype=dtype)[:, None] * frequency  # (count, width / 2)
+    if layout == "interleaved":
+        return torch.stack([angle.sin(), angle.cos()], dim=2).flatten(1)
     return torch.cat([angle.sin(), angle.cos()], dim=1)
 
 

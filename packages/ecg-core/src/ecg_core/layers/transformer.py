@@ -42,6 +42,8 @@ class TransformerBlock(nn.Module):
         dropout: Dropout after the attention and after the perceptron.
         drop_path: Probability that a window skips a branch in training.
         norm_eps: Added to the variance by both normalisations.
+        qkv_bias: Queries, keys and values have a bias.
+        bias: Everything else has one, the normalisations too.
 
     Shape:
         ``(batch, tokens, width)`` to the same
@@ -57,17 +59,19 @@ class TransformerBlock(nn.Module):
         dropout: float = 0.0,
         drop_path: float = 0.0,
         norm_eps: float = 1e-5,
+        qkv_bias: bool = True,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         hidden = int(width * mlp_ratio)
-        self.attention_norm = nn.LayerNorm(width, eps=norm_eps)
-        self.attention = SelfAttention(width, heads=heads, head_width=head_width)
-        self.mlp_norm = nn.LayerNorm(width, eps=norm_eps)
-        self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+        self.attention_norm = nn.LayerNorm(width, eps=norm_eps, bias=bias)
+        self.attention = SelfAttention(width, heads=heads, head_width=head_width, qkv_bias=qkv_bias, bias=bias)
+        self.mlp_norm = nn.LayerNorm(width, eps=norm_eps, bias=bias)
+        self.mlp = nn.Sequential(nn.Linear(width, hidden, bias=bias), nn.GELU(), nn.Linear(hidden, width, bias=bias))
         self.dropout = nn.Dropout(dropout)
         self.drop_path = DropPath(drop_path)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The tokens after both branches."""
-        x = x + self.drop_path(self.dropout(self.attention(self.attention_norm(x))))
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The tokens after both branches; ``mask`` says who may look at whom, as in :func:`~ecg_core.layers.attention.attend`."""
+        x = x + self.drop_path(self.dropout(self.attention(self.attention_norm(x), mask)))
         return x + self.drop_path(self.dropout(self.mlp(self.mlp_norm(x))))
