@@ -9,7 +9,7 @@ import pytest
 import torch
 
 ROWS = ["nt_xent", "vicreg", "barlow_twins", "clocs", "dcl", "sigreg"]
-METHODS = ["simclr", "moco", "moco_v3", "clocs", "cmsc", "cmsc_all", "three_kg", "pclr", "comet"]
+METHODS = ["cpc", "cpc_any", "simclr", "moco", "moco_v3", "clocs", "cmsc", "cmsc_all", "three_kg", "pclr", "comet"]
 SCRIPT = Path(__file__).with_name("two_processes.py")
 
 

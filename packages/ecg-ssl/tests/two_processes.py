@@ -17,6 +17,7 @@ from ecg_ssl.gather import gather_rows
 from ecg_ssl.methods.clocs import CLOCS
 from ecg_ssl.methods.cmsc import CMSC
 from ecg_ssl.methods.comet import COMET
+from ecg_ssl.methods.cpc import CPC
 from ecg_ssl.methods.moco import MoCo
 from ecg_ssl.methods.moco_v3 import MoCoV3
 from ecg_ssl.methods.pclr import PCLR
@@ -64,6 +65,8 @@ class Plain(Backbone):
 def methods():
     """Methods of which no layer has batch statistics."""
     made = {
+        "cpc": CPC(Plain(), context_width=5, context_layers=1, ahead=3, negatives=4),
+        "cpc_any": CPC(Plain(), context_width=5, context_layers=1, ahead=3, negatives=4, negatives_from="any"),
         "simclr": SimCLR(Plain(), augment=[], width=8),
         "moco": MoCo(Plain(), augment=[], width=8, queue=16, momentum=0.9),
         "moco_v3": MoCoV3(Plain(), augment=[], width=8, hidden=8),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ecg_backbones.clocs_cnn import CLOCSCNN
     from ecg_backbones.conformer import Conformer
     from ecg_backbones.convnext import ConvNeXt, convnext1d_small, convnext1d_tiny
+    from ecg_backbones.cpc_encoder import CPCEncoder
     from ecg_backbones.darknet import Darknet, Darknet19, cspdarknet53, darknet19, darknet53
     from ecg_backbones.densenet import DenseNet, densenet121, densenet_leadwise, densenet_vanilla
     from ecg_backbones.efficientnet import (
@@ -136,6 +137,7 @@ _WHERE = {
     "clocs_cnn": ("CLOCSCNN",),
     "conformer": ("Conformer",),
     "convnext": ("ConvNeXt", "convnext1d_small", "convnext1d_tiny"),
+    "cpc_encoder": ("CPCEncoder",),
     "darknet": ("Darknet", "Darknet19", "cspdarknet53", "darknet19", "darknet53"),
     "densenet": ("DenseNet", "densenet121", "densenet_leadwise", "densenet_vanilla"),
     "efficientnet": (
@@ -263,6 +265,7 @@ __all__ = [
     "BiGRU",
     "BoundaryLoss",
     "CLOCSCNN",
+    "CPCEncoder",
     "CRFHead",
     "CRNN",
     "ClassWeightedBCELoss",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ecg_ssl.methods.clocs import CLOCS, clocs_cmlc, clocs_cmsc, clocs_cmsmlc
     from ecg_ssl.methods.cmsc import CMSC
     from ecg_ssl.methods.comet import COMET
+    from ecg_ssl.methods.cpc import CPC
     from ecg_ssl.methods.data2vec import Data2Vec
     from ecg_ssl.methods.dino import DINO
     from ecg_ssl.methods.ecg_jepa import ECGJEPA
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from ecg_ssl.objectives.barlow_twins import barlow_twins
     from ecg_ssl.objectives.clocs import clocs
     from ecg_ssl.objectives.cmsc import cmsc
+    from ecg_ssl.objectives.cpc import cpc
     from ecg_ssl.objectives.dcl import dcl
     from ecg_ssl.objectives.info_nce import info_nce
     from ecg_ssl.objectives.masked import patch_error, patch_mse
@@ -81,6 +83,7 @@ _WHERE = {
     "methods.clocs": ("CLOCS", "clocs_cmlc", "clocs_cmsc", "clocs_cmsmlc"),
     "methods.cmsc": ("CMSC",),
     "methods.comet": ("COMET",),
+    "methods.cpc": ("CPC",),
     "methods.data2vec": ("Data2Vec",),
     "methods.dino": ("DINO",),
     "methods.ecg_jepa": ("ECGJEPA",),
@@ -100,6 +103,7 @@ _WHERE = {
     "objectives.barlow_twins": ("barlow_twins",),
     "objectives.clocs": ("clocs",),
     "objectives.cmsc": ("cmsc",),
+    "objectives.cpc": ("cpc",),
     "objectives.dcl": ("dcl",),
     "objectives.info_nce": ("info_nce",),
     "objectives.masked": ("patch_error", "patch_mse"),
@@ -132,6 +136,7 @@ __all__ = [
     "CLOCS",
     "CMSC",
     "COMET",
+    "CPC",
     "Crops",
     "DINO",
     "Data2Vec",
@@ -166,6 +171,7 @@ __all__ = [
     "clocs_cmsmlc",
     "cmsc",
     "cosine_distance",
+    "cpc",
     "dcl",
     "dino_loss",
     "gather_rows",

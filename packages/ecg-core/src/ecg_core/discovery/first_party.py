@@ -13,8 +13,8 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
             "self_attention", "squeeze_excite", "transformer_encoder",
         ),
         "backbones": (
-            "bigru", "clocs_cnn", "conformer", "convnext1d_small", "convnext1d_tiny", "cspdarknet53", "darknet19", "darknet53",
-            "densenet", "densenet121", "densenet_leadwise", "densenet_vanilla", "efficientnet_b0", "efficientnet_b1",
+            "bigru", "clocs_cnn", "conformer", "convnext1d_small", "convnext1d_tiny", "cpc_encoder", "cspdarknet53", "darknet19",
+            "darknet53", "densenet", "densenet121", "densenet_leadwise", "densenet_vanilla", "efficientnet_b0", "efficientnet_b1",
             "efficientnet_b2", "efficientnet_b3", "efficientnet_b4", "efficientnet_b5", "efficientnet_b6", "efficientnet_b7",
             "efficientnetv2_l", "efficientnetv2_m", "efficientnetv2_s", "fcn_wang", "inception_time", "midpoint_resnet",
             "mobilenet_v1", "mobilenet_v1_vanilla", "mobilenet_v2", "mobilenet_v2_vanilla", "mobilenet_v3", "mobilenet_v3_large",
@@ -67,9 +67,9 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "ecg-ssl": {
         "commands": ("weights",),
         "ssl": (
-            "barlow_twins", "byol", "clocs", "clocs_cmlc", "clocs_cmsc", "clocs_cmsmlc", "cmsc", "comet", "data2vec", "dino",
-            "ecg_jepa", "jepa_weimann", "lejepa", "mae", "mae_ecg", "mlae", "moco_v1", "moco_v2", "moco_v3", "mtae", "pclr",
-            "simclr", "st_mem", "three_kg", "vicreg", "w2v_cmsc",
+            "barlow_twins", "byol", "clocs", "clocs_cmlc", "clocs_cmsc", "clocs_cmsmlc", "cmsc", "comet", "cpc", "data2vec",
+            "dino", "ecg_jepa", "jepa_weimann", "lejepa", "mae", "mae_ecg", "mlae", "moco_v1", "moco_v2", "moco_v3", "mtae",
+            "pclr", "simclr", "st_mem", "three_kg", "vicreg", "w2v_cmsc",
         ),
     },
 }  # fmt: skip
