@@ -32,6 +32,14 @@ LEADS = {"name": "vit_tiny", "patch_size": 50, **_SMALL}
 TIMES = {"name": "vit_time_tiny", "patch_size": 20, **_SMALL}
 WHOLE = {"name": "vit_leads_tiny", "patch_size": 1000, **_SMALL}
 GRID = {"name": "vit_grid_tiny", "patch_size": 50, **_SMALL}
+CROPA = {"name": "vit_cropa_b", "patch_size": 50, "width": 64, "depth": 4, "heads": 4}
+CAUSAL = {
+    "name": "cpc_encoder",
+    "widths": [64, 64, 64, 64],
+    "kernel_sizes": [9, 3, 3, 3],
+    "strides": [4, 2, 1, 1],
+    "context_width": 64,
+}
 _DECODER = {"decoder_width": 48, "decoder_depth": 1, "decoder_heads": 4}
 
 # What the encoder is, and what is not a default: decoders, because the published ones are several times this encoder.
@@ -43,6 +51,16 @@ PLANS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "byol": (CNN, {}),
     "vicreg": (CNN, {}),
     "barlow_twins": (CNN, {}),
+    "dino": (CNN, {"prototypes": 512}),
+    "lejepa": (CNN, {}),
+    "clocs_cmsc": (CNN, {}),
+    "cmsc": (CNN, {}),
+    "three_kg": (CNN, {}),
+    "comet": (CNN, {}),
+    "cpc": (CAUSAL, {"context": "backbone"}),
+    "jepa_weimann": (TIMES, {"predictor_heads": 4}),
+    "data2vec": (TIMES, {"top_blocks": 2}),
+    "ecg_jepa": (CROPA, {"predictor_heads": 4}),
     "mae": (LEADS, _DECODER),
     "mae_ecg": (GRID, _DECODER),
     "mtae": (TIMES, _DECODER),
