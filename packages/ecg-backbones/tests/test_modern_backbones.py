@@ -13,7 +13,10 @@ torch.set_num_threads(1)
 
 PAGE = Path(__file__).parents[3] / "docs" / "backbones.md"
 ROW = re.compile(r"^\| `(\w+)` \| ([\d,]+) \| (\d+) \| ([\d,]+|all) \| (.+?) \| (.+) \|$", flags=re.MULTILINE)
-MODULES = ("bigru", "clocs_cnn", "conformer", "convnext", "cpc_encoder", "inception_time", "s4", "transformer", "vit", "wav2vec2")
+MODULES = (
+    "bigru", "clocs_cnn", "conformer", "convnext", "cpc_encoder", "inception_time", "s4", "tfc_transformer", "transformer", "vit",
+    "wav2vec2",
+)  # fmt: skip
 NAMES = sorted(
     c.name for c in get_index().components("backbones") if c.target.startswith(tuple(f"ecg_backbones.{m}:" for m in MODULES))
 )

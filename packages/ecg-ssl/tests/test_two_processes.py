@@ -8,8 +8,22 @@ from pathlib import Path
 import pytest
 import torch
 
-ROWS = ["nt_xent", "vicreg", "barlow_twins", "clocs", "dcl", "sigreg"]
-METHODS = ["cpc", "cpc_any", "simclr", "moco", "moco_v3", "clocs", "cmsc", "cmsc_all", "three_kg", "pclr", "comet"]
+ROWS = ["nt_xent", "nt_xent_poly", "vicreg", "barlow_twins", "clocs", "dcl", "sigreg"]
+METHODS = [
+    "tfc",
+    "tfc_paper",
+    "cpc",
+    "cpc_any",
+    "simclr",
+    "moco",
+    "moco_v3",
+    "clocs",
+    "cmsc",
+    "cmsc_all",
+    "three_kg",
+    "pclr",
+    "comet",
+]
 SCRIPT = Path(__file__).with_name("two_processes.py")
 
 

@@ -22,11 +22,13 @@ from ecg_ssl.methods.moco import MoCo
 from ecg_ssl.methods.moco_v3 import MoCoV3
 from ecg_ssl.methods.pclr import PCLR
 from ecg_ssl.methods.simclr import SimCLR
+from ecg_ssl.methods.tfc import TFC
 from ecg_ssl.methods.three_kg import ThreeKG
 from ecg_ssl.objectives.barlow_twins import barlow_twins
 from ecg_ssl.objectives.clocs import clocs
 from ecg_ssl.objectives.dcl import dcl
 from ecg_ssl.objectives.nt_xent import nt_xent
+from ecg_ssl.objectives.nt_xent_poly import nt_xent_poly
 from ecg_ssl.objectives.sigreg import random_directions, sigreg
 from ecg_ssl.objectives.vicreg import vicreg
 
@@ -36,6 +38,7 @@ _DIRECTIONS = random_directions(6, 16, seed=0, like=torch.zeros(1))
 LOSSES = {
     "sigreg": lambda a, b: sigreg(gather_rows(torch.stack([a, b], dim=1)).transpose(0, 1), _DIRECTIONS),
     "nt_xent": nt_xent,
+    "nt_xent_poly": nt_xent_poly,
     "vicreg": lambda a, b: vicreg(a, b).weighted(),
     "barlow_twins": lambda a, b: barlow_twins(a, b).weighted(),
 }
@@ -65,6 +68,8 @@ class Plain(Backbone):
 def methods():
     """Methods of which no layer has batch statistics."""
     made = {
+        "tfc": TFC(Plain(), augment=[], hidden=8, width=4),
+        "tfc_paper": TFC(Plain(), augment=[], hidden=8, width=4, loss="paper"),
         "cpc": CPC(Plain(), context_width=5, context_layers=1, ahead=3, negatives=4),
         "cpc_any": CPC(Plain(), context_width=5, context_layers=1, ahead=3, negatives=4, negatives_from="any"),
         "simclr": SimCLR(Plain(), augment=[], width=8),

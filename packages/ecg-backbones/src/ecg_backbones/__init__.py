@@ -113,6 +113,7 @@ if TYPE_CHECKING:
     )
     from ecg_backbones.runge_kutta import RungeKuttaResNet, midpoint_resnet, rk4_resnet, rk8_resnet
     from ecg_backbones.s4 import S4
+    from ecg_backbones.tfc_transformer import TFCTransformer
     from ecg_backbones.transformer import Transformer
     from ecg_backbones.vgg import VGG, vgg16, vgg16_bn, vgg16_leadwise
     from ecg_backbones.vit import ViT, vit_base, vit_small, vit_tiny
@@ -238,6 +239,7 @@ _WHERE = {
     ),
     "runge_kutta": ("RungeKuttaResNet", "midpoint_resnet", "rk4_resnet", "rk8_resnet"),
     "s4": ("S4",),
+    "tfc_transformer": ("TFCTransformer",),
     "transformer": ("Transformer",),
     "vgg": ("VGG", "vgg16", "vgg16_bn", "vgg16_leadwise"),
     "vit": ("ViT", "vit_base", "vit_small", "vit_tiny"),
@@ -300,6 +302,7 @@ __all__ = [
     "RungeKuttaResNet",
     "S4",
     "SubtractUNet",
+    "TFCTransformer",
     "TimeViT",
     "Transformer",
     "UNetDecoder",

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ecg_ssl.methods.pclr import PCLR
     from ecg_ssl.methods.simclr import SimCLR
     from ecg_ssl.methods.st_mem import STMEM
+    from ecg_ssl.methods.tfc import TFC
     from ecg_ssl.methods.three_kg import ThreeKG
     from ecg_ssl.methods.vicreg import VICReg
     from ecg_ssl.methods.w2v_cmsc import W2VCMSC
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from ecg_ssl.objectives.masked import patch_error, patch_mse
     from ecg_ssl.objectives.negative_cosine import cosine_distance
     from ecg_ssl.objectives.nt_xent import nt_xent
+    from ecg_ssl.objectives.nt_xent_poly import nt_xent_poly
     from ecg_ssl.objectives.patient_pairs import patient_pairs
     from ecg_ssl.objectives.self_distillation import dino_loss, ibot_loss, teacher_probabilities
     from ecg_ssl.objectives.sigreg import random_directions, sigreg
@@ -95,6 +97,7 @@ _WHERE = {
     "methods.pclr": ("PCLR",),
     "methods.simclr": ("SimCLR",),
     "methods.st_mem": ("STMEM",),
+    "methods.tfc": ("TFC",),
     "methods.three_kg": ("ThreeKG",),
     "methods.vicreg": ("VICReg",),
     "methods.w2v_cmsc": ("W2VCMSC",),
@@ -109,6 +112,7 @@ _WHERE = {
     "objectives.masked": ("patch_error", "patch_mse"),
     "objectives.negative_cosine": ("cosine_distance",),
     "objectives.nt_xent": ("nt_xent",),
+    "objectives.nt_xent_poly": ("nt_xent_poly",),
     "objectives.patient_pairs": ("patient_pairs",),
     "objectives.self_distillation": ("dino_loss", "ibot_loss", "teacher_probabilities"),
     "objectives.sigreg": ("random_directions", "sigreg"),
@@ -158,6 +162,7 @@ __all__ = [
     "PrototypeHead",
     "STMEM",
     "SimCLR",
+    "TFC",
     "Teacher",
     "ThreeKG",
     "VICReg",
@@ -193,6 +198,7 @@ __all__ = [
     "moco_v2",
     "mtae",
     "nt_xent",
+    "nt_xent_poly",
     "patch_error",
     "patch_mse",
     "patient_numbers",

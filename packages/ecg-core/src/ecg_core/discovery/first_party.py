@@ -27,8 +27,8 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
             "resnet_vanilla_18", "resnet_vanilla_34", "resnet_vanilla_50", "resnet_vanilla_wide_101_2",
             "resnet_vanilla_wide_50_2", "resnext", "resnext101_32x8d", "resnext50_32x4d", "resnext_vanilla_101_32x8d",
             "resnext_vanilla_50_32x4d", "rk4_resnet", "rk8_resnet", "runge_kutta_resnet", "s4", "se_resnet", "subtract_unet",
-            "transformer", "tresnet", "tresnet_f", "tresnet_l", "tresnet_m", "tresnet_m_v2", "tresnet_n", "tresnet_p",
-            "tresnet_s", "tresnet_xl", "unet", "vgg16", "vgg16_bn", "vgg16_leadwise", "vit_base", "vit_grid_base",
+            "tfc_transformer", "transformer", "tresnet", "tresnet_f", "tresnet_l", "tresnet_m", "tresnet_m_v2", "tresnet_n",
+            "tresnet_p", "tresnet_s", "tresnet_xl", "unet", "vgg16", "vgg16_bn", "vgg16_leadwise", "vit_base", "vit_grid_base",
             "vit_grid_small", "vit_grid_tiny", "vit_leads_base", "vit_leads_small", "vit_leads_tiny", "vit_small",
             "vit_time_base", "vit_time_small", "vit_time_tiny", "vit_tiny", "wav2vec2",
             "wide_resnet101_2", "wide_resnet50_2", "xception", "xception_leadwise",
@@ -68,8 +68,8 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
         "commands": ("weights",),
         "ssl": (
             "barlow_twins", "byol", "clocs", "clocs_cmlc", "clocs_cmsc", "clocs_cmsmlc", "cmsc", "comet", "cpc", "data2vec",
-            "dino", "ecg_jepa", "jepa_weimann", "lejepa", "mae", "mae_ecg", "mlae", "moco_v1", "moco_v2", "moco_v3", "mtae",
-            "pclr", "simclr", "st_mem", "three_kg", "vicreg", "w2v_cmsc",
+            "dino", "ecg_jepa", "ibot", "jepa_weimann", "lejepa", "mae", "mae_ecg", "mlae", "moco_v1", "moco_v2", "moco_v3",
+            "mtae", "pclr", "simclr", "st_mem", "tfc", "three_kg", "vicreg", "w2v_cmsc",
         ),
     },
 }  # fmt: skip

@@ -23,6 +23,7 @@ class ProjectionHead(nn.Module):
         width: Channels of the projection.
         layers: Linear layers in all: 2 in the paper, 3 in its published code; 1 is a single linear layer.
         norm: Whether hidden layers are normalised; where they are not, they have biases.
+        hidden_bias: Whether hidden layers have biases where they are normalised, which takes them out again.
         last_bias: Whether the last layer has a bias.
         last_norm: Whether the output is normalised by batch statistics, without weights.
 
@@ -41,6 +42,7 @@ class ProjectionHead(nn.Module):
         width: int = 128,
         layers: int = 2,
         norm: bool = True,
+        hidden_bias: bool = False,
         last_bias: bool = True,
         last_norm: bool = False,
     ) -> None:
@@ -50,7 +52,8 @@ class ProjectionHead(nn.Module):
         parts: list[nn.Module] = []
         for number in range(layers):
             last = number == layers - 1
-            out, bias = (width, last_bias) if last else (hidden, not norm)  # a normalisation would take the bias out again
+            # A normalisation would take the bias out again.
+            out, bias = (width, last_bias) if last else (hidden, hidden_bias or not norm)
             known = in_features if number == 0 else hidden
             parts.append(nn.LazyLinear(out, bias=bias) if known is None else nn.Linear(known, out, bias=bias))
             if not last:
