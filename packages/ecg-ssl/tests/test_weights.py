@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from ecg_core.discovery.registries import BACKBONES
+from ecg_core.discovery.registries import BACKBONES, SSL
 from ecg_core.errors import CheckpointError, ConfigError, OutputExistsError
 from ecg_core.run.card import load_card
-from ecg_ssl.convert import ecgfounder, w2v_cmsc
+from ecg_ssl.convert import ecg_jepa, ecgfounder, jepa_weimann, w2v_cmsc
 from ecg_ssl.methods.w2v_cmsc import W2VCMSC
 from ecg_ssl.weights.checkpoint_file import open_checkpoint
 from ecg_ssl.weights.command import weights
@@ -104,6 +104,32 @@ def test_the_encoder_of_clocs_is_recognised(golden, file, tmp_path):
     layer = {name.rpartition(".")[2]: state[name] for name in report.left_out}
     embedded = torch.nn.functional.linear(backbone(reference["net_x"][..., 0]).flatten(1), **layer)
     torch.testing.assert_close(embedded, reference["net_h"][..., 0], rtol=0, atol=1e-5)
+
+
+def test_kims_jepa_is_recognised_and_represents_as_the_original(file, tmp_path, capsys):
+    torch.manual_seed(0)
+    backbone = BACKBONES.build("vit_cropa_b", in_leads=8, width=32, depth=2, heads=16, patch_size=50).eval()
+    method = SSL.build("ecg_jepa", backbone=backbone, leads=None, predictor_width=16, predictor_depth=1, predictor_heads=2)
+    state = ecg_jepa.to_official(method.state_dict())
+    for content in ({"encoder": {n.removeprefix("encoder."): v for n, v in state.items() if n.startswith("encoder.")}}, state):
+        report = import_weights(file(content), tmp_path / "out", force=True)
+        assert report.layout.name == "ecg_jepa"
+        assert report.reshaped == ("pos_embed",)
+        x = torch.randn(2, 8, 2500)
+        assert torch.equal(load_card(tmp_path / "out" / "backbone.json").build()(x), backbone(x))
+    weights("import", file(content), tmp_path / "again")
+    assert "--leads I,II,V1,V2,V3,V4,V5,V6" in capsys.readouterr().out
+
+
+def test_weimanns_jepa_is_recognised_and_represents_as_the_original(golden, file, tmp_path):
+    torch.manual_seed(0)
+    backbone = BACKBONES.build("vit_register_s", in_leads=12, width=192, depth=2, heads=4, patch_size=25).eval()
+    method = SSL.build("jepa_weimann", backbone=backbone, predictor_width=16, predictor_depth=1, predictor_heads=2)
+    report = import_weights(file({"model": jepa_weimann.to_official(method.state_dict())}), tmp_path / "out")
+    assert report.layout.name == "jepa_weimann"
+    assert "target_encoder.norm.weight" in report.left_out
+    x = torch.randn(2, 12, 500)
+    assert torch.equal(load_card(tmp_path / "out" / "backbone.json").build()(x), backbone(x))
 
 
 @pytest.mark.parametrize("older", [False, True])

@@ -41,6 +41,7 @@ def weights(
         return
     if out is None:
         raise ConfigError(f"ecg weights import takes a folder to write, e.g. `ecg weights import {shell_path(file)} imported/`")
+    from ecg_core.data.leads import STANDARD_12
     from ecg_ssl.weights.importing import import_weights
 
     report = import_weights(file, out, layout_name=layout, force=force)
@@ -51,8 +52,9 @@ def weights(
         tell(line)
     tell(f"{out} holds its backbone for {','.join(chosen.leads)} at {chosen.fs:g} Hz, and how to prepare data for it")
     pipeline, prepared = shell_path(out / "pipeline.json"), "prepared/"
+    leads = "" if tuple(chosen.leads) == STANDARD_12 else f" --leads {','.join(chosen.leads)}"
     next_command(
-        f"ecg prep RECORDINGS {prepared} --pipeline {pipeline} --fs {chosen.fs:g} --seconds {chosen.seconds:g}",
+        f"ecg prep RECORDINGS {prepared} --pipeline {pipeline} --fs {chosen.fs:g} --seconds {chosen.seconds:g}{leads}",
         f"ecg finetune {prepared} --from {shell_path(out / 'backbone.json')} --target TARGET --mode linear --out runs/imported",
     )
 

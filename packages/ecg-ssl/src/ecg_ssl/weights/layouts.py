@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from ecg_core.errors import ConfigError
-from ecg_ssl.convert import clocs, ecgfounder, mtae, st_mem, w2v_cmsc
+from ecg_ssl.convert import clocs, ecg_jepa, ecgfounder, jepa_weimann, mtae, st_mem, w2v_cmsc
 from ecg_ssl.weights.layout import Layout, Tensors, blocks_of
 
 __all__ = ["LAYOUTS", "layout"]
@@ -106,6 +106,36 @@ def _wav2vec2(state: Tensors) -> dict[str, Any]:
     }
 
 
+def _cropa(state: Tensors) -> dict[str, Any]:
+    width, patch = state["W_P.weight"].shape
+    first = "encoder_blocks.blocks."
+    ratio = state[f"{first}0.mlp.fc1.weight"].shape[0] / width
+    depth = blocks_of(state, first)
+    return {
+        "name": "vit_cropa_b",
+        "in_leads": 8,
+        "width": width,
+        "depth": depth,
+        "heads": 16,
+        "mlp_ratio": ratio,
+        "patch_size": patch,
+    }
+
+
+def _register(state: Tensors) -> dict[str, Any]:
+    width, leads, patch = state["patch_embed.proj.weight"].shape
+    return {
+        "name": "vit_register_s",
+        "in_leads": leads,
+        "width": width,
+        "depth": blocks_of(state, "blocks."),
+        "heads": {192: 4, 384: 6, 768: 12}.get(width, width // 64),
+        "mlp_ratio": state["blocks.0.mlp.fc1.weight"].shape[0] / width,
+        "patch_size": patch,
+        "registers": state["registers"].shape[1],
+    }
+
+
 def _without_prefix(state: Tensors) -> dict[str, Tensor]:
     return {name.removeprefix("backbone."): value for name, value in state.items()}
 
@@ -196,6 +226,35 @@ _ALL = (
         prefixes=("", "encoder.", "module."),
         left_out=w2v_cmsc.is_pretraining_only,
         beside=w2v_cmsc.is_pretraining_only,
+    ),
+    Layout(
+        "ecg_jepa",
+        "ECG-JEPA (Kim, 2024), an encoder of eight leads",
+        "https://github.com/sehunfromdaegu/ECG_JEPA",
+        "MIT",
+        holds=("pos_embed", "W_P.weight", "encoder_blocks.blocks.0.attn.qkv.weight"),
+        config=_cropa,
+        convert=ecg_jepa.backbone_from_official,
+        fs=250.0,
+        seconds=10.0,
+        leads=("I", "II", "V1", "V2", "V3", "V4", "V5", "V6"),
+        pipeline=({"name": "resample", "fs": 250.0},),
+        prefixes=("", "encoder.", "module."),
+        beside=lambda name: name.startswith(("target_encoder.", "predictor.")),
+    ),
+    Layout(
+        "jepa_weimann",
+        "JEPA for ECG (Weimann and Conrad, 2024)",
+        "https://github.com/kweimann/ECG-JEPA",
+        "MIT for the code; the weights are their authors'",
+        holds=("registers", "patch_embed.proj.weight", "blocks.0.attn.qkv.weight", "norm.weight"),
+        config=_register,
+        convert=jepa_weimann.backbone_from_official,
+        fs=500.0,
+        seconds=10.0,
+        pipeline=({"name": "resample", "fs": 500.0},),
+        prefixes=("", "encoder.", "module."),
+        beside=lambda name: name.startswith(("target_encoder.", "predictor.")),
     ),
     Layout(
         "clocs",
