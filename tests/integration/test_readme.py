@@ -19,7 +19,19 @@ _spec.loader.exec_module(readme)
 
 def test_there_are_commands_to_check() -> None:
     words = {line.split()[1] for line in readme.commands("ecg")}
-    assert words == {"data", "doctor", "plugins", "demo", "prep", "pretrain", "finetune", "evaluate", "explain", "predict"}
+    assert words == {
+        "data",
+        "doctor",
+        "plugins",
+        "demo",
+        "prep",
+        "pretrain",
+        "finetune",
+        "evaluate",
+        "explain",
+        "export",
+        "predict",
+    }
 
 
 @pytest.mark.parametrize("line", readme.commands("ecg"))

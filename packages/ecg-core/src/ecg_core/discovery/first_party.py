@@ -68,7 +68,7 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
         "commands": ("weights",),
         "ssl": (
             "barlow_twins", "byol", "clocs", "clocs_cmlc", "clocs_cmsc", "clocs_cmsmlc", "cmsc", "comet", "cpc", "data2vec",
-            "dino", "ecg_jepa", "ibot", "jepa_weimann", "lejepa", "mae", "mae_ecg", "mlae", "moco_v1", "moco_v2", "moco_v3",
+            "dino", "ecg_jepa", "jepa_weimann", "lejepa", "mae", "mae_ecg", "mlae", "moco_v1", "moco_v2", "moco_v3",
             "mtae", "pclr", "simclr", "st_mem", "tfc", "three_kg", "vicreg", "w2v_cmsc",
         ),
     },
