@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import functools
 import json
 import os
 import signal
@@ -89,7 +90,10 @@ def test_ctrl_c_ends_a_check_at_once_and_leaves_no_process_behind(tmp_path: Path
         encoding="utf-8",
     )
     words = [sys.executable, "-m", "ecg_core", "plugins", "check", "ecg-sleeps"]
-    check = subprocess.Popen(words, env={**os.environ, "PYTHONPATH": str(site)}, stderr=subprocess.PIPE, text=True)
+    # What a shell starts in the background ignores Ctrl-C, and so would everything these tests start from there.
+    hears = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    check = subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=hears)
     deadline = time.monotonic() + 60
     while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
         assert time.monotonic() < deadline
