@@ -28,6 +28,7 @@ def predict(
         reader: Name of a reader; found out by itself unless given.
         force: Replace an existing file.
     """
+    from ecg_core.run.exported import SUFFIXES
     from ecg_core.run.predict import predict as infer
 
     with working("predict") as progress:
@@ -38,7 +39,7 @@ def predict(
         tell(f"{len(found.table)} recordings, probabilities in {out}")
     if len(found.rejects):
         tell(f"refused {len(found.rejects)}, e.g. {found.rejects['reason'].iloc[0]}")
-    if run.suffix in (".onnx", ".pt2"):  # an exported file answers and does not explain
+    if run.suffix in SUFFIXES:  # an exported file answers and does not explain
         return
     first = found.table["record_id"].iloc[0]
     folder = source if source.is_dir() else source.parent

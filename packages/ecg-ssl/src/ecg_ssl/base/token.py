@@ -14,8 +14,6 @@ from ecg_ssl.masking import mask_spans
 
 __all__ = ["BaseTokenPredictor", "StepEncoder", "scale_gradient"]
 
-_MASK = 3  # an independent draw of a batch
-
 
 class StepEncoder(Protocol):
     """A backbone of two halves, such as ``wav2vec2``: local features of steps, and what the steps say in their context."""
@@ -73,7 +71,7 @@ class BaseTokenPredictor(SSLMethod):
         """The backbone by its two halves."""
         return cast("StepEncoder", self.backbone)
 
-    def hidden_steps(self, batch: Batch, steps: int, *, salt: int = _MASK) -> Tensor:
+    def hidden_steps(self, batch: Batch, steps: int, *, salt: int) -> Tensor:
         """``(batch, steps)`` booleans, true where hidden; the same number in every window."""
         return mask_spans(batch.draws(salt).uniform(size=(steps,)), self.mask_length, self.mask_ratio)
 

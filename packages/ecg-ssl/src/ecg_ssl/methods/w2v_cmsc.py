@@ -27,10 +27,11 @@ from ecg_ssl.layers.quantizer import GumbelQuantizer
 from ecg_ssl.objectives.cmsc import Normalise, cmsc
 from ecg_ssl.objectives.token_info_nce import token_info_nce
 from ecg_ssl.positives import known_patients, same
+from ecg_ssl.segments import adjacent_segments
 
 __all__ = ["Parts", "W2VCMSC"]
 
-_LEADS, _NEGATIVES, _GUMBEL = (10, 11), (12, 13), (14, 15)  # independent draws of a batch, for each half
+_LEADS, _NEGATIVES, _GUMBEL, _HIDDEN = (10, 11), (12, 13), (14, 15), (20, 21)  # independent draws of a batch, for each half
 
 
 class Parts(NamedTuple):
@@ -113,7 +114,7 @@ class W2VCMSC(BaseTokenPredictor):
             raise ValueError(f"W2VCMSC needs other windows to compare with: at least 2 in a batch, got {len(batch)}")
         x = self._halves(batch)
         steps = self.backbone.steps(x.shape[2])
-        hidden = torch.cat([self.hidden_steps(batch, steps, salt=20 + place) for place in range(2)])
+        hidden = torch.cat([self.hidden_steps(batch, steps, salt=salt) for salt in _HIDDEN])
         count = int(hidden[0].sum())
         if count < 2:
             raise ValueError(f"half windows of {x.shape[2]} samples hide {count} step; use longer windows")
@@ -177,8 +178,7 @@ class W2VCMSC(BaseTokenPredictor):
         self.quantizer.updates += 1
 
     def _halves(self, batch: Batch) -> Tensor:
-        half = batch.signal.shape[2] // 2
-        parts = [batch.signal[..., :half], batch.signal[..., half : 2 * half]]
+        parts = [segment.signal for segment in adjacent_segments(batch)]
         if self.lead_mask == 0:
             return torch.cat(parts)
         noise = [batch.draws(salt).uniform(size=(batch.signal.shape[1],)) for salt in _LEADS]

@@ -74,7 +74,7 @@ class Layout:
         return round(self.fs * self.seconds)
 
 
-def blocks_of(state: Tensors, before: str, after: str = ".") -> int:
-    """How many numbered blocks there are: names that begin with ``before``, a number, ``after``."""
-    numbers = {name.removeprefix(before).split(after)[0] for name in state if name.startswith(before)}
+def blocks_of(state: Tensors, before: str) -> int:
+    """How many numbered blocks there are: names that begin with ``before``, a number and a dot."""
+    numbers = {name.removeprefix(before).split(".")[0] for name in state if name.startswith(before)}
     return 1 + max(int(number) for number in numbers if number.isdigit())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -12,17 +13,6 @@ from ecg_ssl.convert import clocs, ecg_jepa, ecgfounder, jepa_weimann, mtae, st_
 from ecg_ssl.weights.layout import Layout, Tensors, blocks_of
 
 __all__ = ["LAYOUTS", "layout"]
-
-_ST_MEM_LICENCE = "CC BY-NC 4.0 with a notice of VUNO: not for commercial use"
-_ST_MEM_SOURCE = "https://github.com/vuno/ST-MEM"
-_ST_MEM_PIPELINE = (
-    {"name": "bandpass", "low": 0.67, "high": 40.0},
-    {"name": "resample", "fs": 250.0},
-    {"name": "z_score_normalize", "per_lead": False},
-)
-
-
-_ST_MEM_PREFIXES = ("encoder.", "module.encoder.", "", "module.")
 
 
 def _is_head(name: str) -> bool:
@@ -35,10 +25,11 @@ def _is_beside(name: str) -> bool:
     return name.removeprefix("module.").startswith(parts)
 
 
-def _transformer(name: str, state: Tensors) -> dict[str, Any]:
-    width = state["to_patch_embedding.2.weight"].shape[0]
+def _transformer(state: Tensors, *, name: str, leads_of_patch: int = 1) -> dict[str, Any]:
+    width, values = state["to_patch_embedding.2.weight"].shape
     return {
         "name": name,
+        "patch_size": values // leads_of_patch,
         "in_leads": 12,
         "width": width,
         "depth": blocks_of(state, "block"),
@@ -46,18 +37,6 @@ def _transformer(name: str, state: Tensors) -> dict[str, Any]:
         "head_width": 64,
         "mlp_ratio": state["block0.ff.fn.net.0.weight"].shape[0] / width,
     }
-
-
-def _st_mem(state: Tensors) -> dict[str, Any]:
-    return {**_transformer("vit_base", state), "patch_size": state["to_patch_embedding.2.weight"].shape[1]}
-
-
-def _mtae(state: Tensors) -> dict[str, Any]:
-    return {**_transformer("vit_time_base", state), "patch_size": state["to_patch_embedding.2.weight"].shape[1] // 12}
-
-
-def _mlae(state: Tensors) -> dict[str, Any]:
-    return {**_transformer("vit_leads_base", state), "patch_size": state["to_patch_embedding.2.weight"].shape[1]}
 
 
 def _is_mlae(state: Tensors) -> bool:
@@ -145,53 +124,54 @@ def _clocs(state: Tensors) -> dict[str, Any]:
     return {"name": "clocs_cnn", "in_leads": 1, "widths": [len(c) for c in convolutions], "kernel_size": convolutions[0].shape[2]}
 
 
+def _of_a_jepa(name: str) -> bool:
+    """What stands beside the encoder in files of either JEPA."""
+    return name.startswith(("target_encoder.", "predictor."))
+
+
+# ST-MEM's repository holds three models that share all but their tokens.
+_ST_MEM: dict[str, Any] = {
+    "source": "https://github.com/vuno/ST-MEM",
+    "licence": "CC BY-NC 4.0 with a notice of VUNO: not for commercial use",
+    "fs": 250.0,
+    "seconds": 9.0,
+    "pipeline": (
+        {"name": "bandpass", "low": 0.67, "high": 40.0},
+        {"name": "resample", "fs": 250.0},
+        {"name": "z_score_normalize", "per_lead": False},
+    ),
+    "prefixes": ("encoder.", "module.encoder.", "", "module."),
+    "left_out": _is_head,
+    "beside": _is_beside,
+}
+_CLASS_TOKEN = ("cls_embedding", "pos_embedding", "to_patch_embedding.2.weight", "block0.attn.fn.to_qkv.weight")
+
 _ALL = (
     Layout(
         "st_mem",
         "ST-MEM (Na et al., ICLR 2024)",
-        _ST_MEM_SOURCE,
-        _ST_MEM_LICENCE,
         holds=("sep_embedding", "lead_embeddings.0", "to_patch_embedding.2.weight", "block0.attn.fn.to_qkv.weight"),
-        config=_st_mem,
+        config=partial(_transformer, name="vit_base"),
         convert=st_mem.from_official,
-        fs=250.0,
-        seconds=9.0,
-        pipeline=_ST_MEM_PIPELINE,
-        prefixes=_ST_MEM_PREFIXES,
-        left_out=_is_head,
-        beside=_is_beside,
+        **_ST_MEM,
     ),
     Layout(
         "mtae",
         "MTAE, of ST-MEM's repository",
-        _ST_MEM_SOURCE,
-        _ST_MEM_LICENCE,
-        holds=("cls_embedding", "pos_embedding", "to_patch_embedding.2.weight", "block0.attn.fn.to_qkv.weight"),
-        config=_mtae,
+        holds=_CLASS_TOKEN,
+        config=partial(_transformer, name="vit_time_base", leads_of_patch=12),
         convert=mtae.from_official,
-        fs=250.0,
-        seconds=9.0,
-        pipeline=_ST_MEM_PIPELINE,
-        prefixes=_ST_MEM_PREFIXES,
-        left_out=_is_head,
-        beside=_is_beside,
         fits=lambda state: not _is_mlae(state),
+        **_ST_MEM,
     ),
     Layout(
         "mlae",
         "MLAE, of ST-MEM's repository",
-        _ST_MEM_SOURCE,
-        _ST_MEM_LICENCE,
-        holds=("cls_embedding", "pos_embedding", "to_patch_embedding.2.weight", "block0.attn.fn.to_qkv.weight"),
-        config=_mlae,
+        holds=_CLASS_TOKEN,
+        config=partial(_transformer, name="vit_leads_base"),
         convert=mtae.from_official,
-        fs=250.0,
-        seconds=9.0,
-        pipeline=_ST_MEM_PIPELINE,
-        prefixes=_ST_MEM_PREFIXES,
-        left_out=_is_head,
-        beside=_is_beside,
         fits=_is_mlae,
+        **_ST_MEM,
     ),
     Layout(
         "ecgfounder",
@@ -240,7 +220,7 @@ _ALL = (
         leads=("I", "II", "V1", "V2", "V3", "V4", "V5", "V6"),
         pipeline=({"name": "resample", "fs": 250.0},),
         prefixes=("", "encoder.", "module."),
-        beside=lambda name: name.startswith(("target_encoder.", "predictor.")),
+        beside=_of_a_jepa,
     ),
     Layout(
         "jepa_weimann",
@@ -254,7 +234,7 @@ _ALL = (
         seconds=10.0,
         pipeline=({"name": "resample", "fs": 500.0},),
         prefixes=("", "encoder.", "module."),
-        beside=lambda name: name.startswith(("target_encoder.", "predictor.")),
+        beside=_of_a_jepa,
     ),
     Layout(
         "clocs",
