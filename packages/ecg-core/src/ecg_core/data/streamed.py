@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ecg_core.contracts.compose import Compose
-from ecg_core.contracts.streaming import Stream, stream
+from ecg_core.contracts.streaming import Stream, moved_positions, stream
 from ecg_core.data.leads import canonical_leads
 from ecg_core.data.record import Record
 from ecg_core.data.windows import check_output, check_seconds
@@ -17,7 +17,7 @@ from ecg_core.errors import DataError
 if TYPE_CHECKING:
     from ecg_core.data.reader import Reader
 
-__all__ = ["is_long", "opening", "streamed_windows"]
+__all__ = ["Streamed", "is_long", "opening", "streamed_windows"]
 
 _LONG = 1 << 22  # samples of all leads together: eleven minutes of twelve leads at 500 Hz
 _OPENING = 600.0  # seconds
@@ -34,10 +34,22 @@ def opening(reader: Reader, row: Mapping[str, Any], leads: Sequence[str]) -> Rec
     return reader.read_part(row, 0, min(int(row["n_samples"]), round(_OPENING * float(row["fs"])))).select_leads(leads)
 
 
+class Streamed(NamedTuple):
+    """What is made of a long recording.
+
+    Args:
+        windows: ``(leads, length)`` each, in order.
+        annotations: Positions by name on the time axis of the windows; known when the last of them has been made.
+    """
+
+    windows: Iterator[np.ndarray]
+    annotations: Callable[[], dict[str, np.ndarray]]
+
+
 def streamed_windows(
     reader: Reader, row: Mapping[str, Any], *, pipeline: Compose, leads: Sequence[str], fs: float, length: int
-) -> Iterator[np.ndarray]:
-    """The windows of one recording, ``(leads, length)`` each, in order.
+) -> Streamed:
+    """The windows of one recording and its annotations, in the memory of a few blocks.
 
     Args:
         reader: Reads parts of it.
@@ -55,6 +67,7 @@ def streamed_windows(
     leads = canonical_leads(leads)
     check_seconds(name, n_samples / rate, length=length, fs=fs)
     lowest, highest = np.full(len(leads), np.inf), np.full(len(leads), -np.inf)
+    marks: dict[str, set[int]] = {}
 
     def read(start: int, stop: int) -> np.ndarray:
         part = reader.read_part(row, start, stop).select_leads(leads)
@@ -62,11 +75,20 @@ def streamed_windows(
             raise DataError(f"record {name!r} has {' and '.join(part.flaws())}; mend or leave out these leads")
         np.minimum(lowest, part.signal.min(axis=1), out=lowest)
         np.maximum(highest, part.signal.max(axis=1), out=highest)
+        for mark, positions in part.annotations.items():  # blocks overlap
+            marks.setdefault(mark, set()).update((np.asarray(positions) + start).tolist())
         return part.signal
 
     filtered = stream(pipeline, read, fs=rate, n_samples=n_samples, leads=leads)
     check_output(name, filtered.fs, filtered.n_samples, length=length, fs=fs)
-    return _cut(filtered, name, leads, length, lowest, highest)
+    end = filtered.n_samples // length * length
+
+    def annotations() -> dict[str, np.ndarray]:
+        found = {mark: np.array(sorted(positions), dtype=np.int64) for mark, positions in marks.items()}
+        moved = {mark: moved_positions(pipeline, p, fs=rate, n_samples=n_samples) for mark, p in found.items()}
+        return {mark: p[(p >= 0) & (p < end)] for mark, p in moved.items()}
+
+    return Streamed(_cut(filtered, name, leads, length, lowest, highest), annotations)
 
 
 def _cut(

@@ -11,7 +11,7 @@ from ecg_core.contracts.compose import Compose
 from ecg_core.data.record import Record
 from ecg_core.errors import DataError
 
-__all__ = ["check_output", "check_seconds", "default_pipeline", "prepared_windows"]
+__all__ = ["check_output", "check_seconds", "default_pipeline", "joined_annotations", "prepared_windows"]
 
 
 def default_pipeline(fs: float) -> list[dict[str, Any]]:
@@ -41,6 +41,16 @@ def prepared_windows(record: Record, *, pipeline: Compose, leads: Sequence[str],
     if record.n_samples == length:
         return [record]
     return [record.crop(i * length, (i + 1) * length) for i in range(count)]
+
+
+def joined_annotations(windows: Sequence[Record]) -> dict[str, np.ndarray]:
+    """Annotations of consecutive windows as positions on their common time axis, sorted."""
+    start, found = 0, dict[str, list[np.ndarray]]()
+    for window in windows:
+        for name, positions in window.annotations.items():
+            found.setdefault(name, []).append(np.asarray(positions, dtype=np.int64) + start)
+        start += window.n_samples
+    return {name: np.sort(np.concatenate(parts)) for name, parts in found.items()}
 
 
 def check_seconds(name: str, seconds: float, *, length: int, fs: float) -> None:
