@@ -48,7 +48,7 @@ def test_a_finetuned_run_is_where_another_can_start(finetuned: Callable[..., Pat
     [
         ({"source": "x"}, ConfigError, "give either --from RUN .* or --backbone NAME"),
         ({"backbone": None}, ConfigError, "give either --from RUN .* or --backbone NAME"),
-        ({"mode": "lora"}, ConfigError, "mode must be one of linear, full, got 'lora'"),
+        ({"mode": "most"}, ConfigError, "mode must be one of linear, lora, partial, full, got 'most'"),
         ({"mode": "linear", "augment": ["compose"]}, ConfigError, "takes no augment; use mode=full"),
         ({"epochs": 0}, ConfigError, "epochs must be at least 1, got 0"),
         ({"device": "abacus"}, ConfigError, "device 'abacus' cannot be used here"),

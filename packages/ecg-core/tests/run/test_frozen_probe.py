@@ -37,7 +37,12 @@ def task(store: Store) -> ClassificationTask:
 
 
 def _probe(task: ClassificationTask, store: Store) -> FrozenProbe:
-    return FrozenProbe.of(task, store, "dx", store.indices("train"), store.indices("val"), device="cpu")
+    train = store.indices("train")
+    return FrozenProbe.of(task, store, _targets(store, train), train, store.indices("val"), device="cpu")
+
+
+def _targets(store: Store, indices: np.ndarray) -> np.ndarray:
+    return store.target_matrix("dx", CLASSES, indices)
 
 
 def test_training_the_probe_moves_nothing_of_the_backbone(task: ClassificationTask, store: Store) -> None:
@@ -73,6 +78,6 @@ def test_loss_and_scores_equal_those_of_the_whole_network(task: ClassificationTa
 
 
 def test_a_store_without_validation_windows_has_nothing_held_out(task: ClassificationTask, store: Store) -> None:
-    nobody = np.array([], dtype=np.int64)
-    probe = FrozenProbe.of(task, store, "dx", store.indices("train"), nobody, device="cpu")
+    nobody, train = np.array([], dtype=np.int64), store.indices("train")
+    probe = FrozenProbe.of(task, store, _targets(store, train), train, nobody, device="cpu")
     assert probe.held_out().shape == (0, 3)

@@ -20,10 +20,18 @@ def finetune(
     out: Path,
     source: Annotated[Path | None, Parameter(name="--from")] = None,
     backbone: str | None = None,
-    mode: Literal["linear", "full"] = "full",
+    mode: Literal["linear", "lora", "partial", "full"] = "full",
+    rank: int | None = None,
+    alpha: float | None = None,
+    stages: int | None = None,
+    unfreeze: Literal["gradual"] | None = None,
+    unfreeze_every: int | None = None,
+    norm: Literal["train", "frozen"] | None = None,
+    fraction: float | None = None,
+    shots: int | None = None,
     head: str | None = None,
-    model: str = "classifier",
-    problem: Literal["multi_label", "multi_class"] = "multi_label",
+    model: str | None = None,
+    problem: Literal["multi_label", "multi_class", "regression"] = "multi_label",
     augment: str = "",
     loss: str | None = None,
     epochs: int | None = None,
@@ -39,26 +47,35 @@ def finetune(
     force: bool = False,
     resume: bool = False,
 ) -> None:
-    """Train a classifier on a pre-trained or new backbone.
+    """Train a classifier, or a model of numbers, on a pre-trained or new backbone.
 
     Args:
         data: Prepared store.
         target: What to predict: a target column of the store.
         out: Run directory to write.
-        source: Run whose backbone to start from.
+        source: Whose backbone to start from: a run, a card, weights beside a card, or a folder of `ecg weights import`.
         backbone: Or a new backbone, by name, as JSON or a file (.json, .toml, .yaml): supervised from scratch.
-        mode: linear: only the head learns. full: everything learns.
+        mode: linear: only the head learns. lora: low-rank adapters too. partial: the last stages too. full: everything.
+        rank: Of the adapters of --mode lora; 8 unless given.
+        alpha: alpha / rank scales what the adapters add; the rank unless given.
+        stages: How many of the backbone's last stages learn in --mode partial.
+        unfreeze: gradual: the head first, then one stage more after every epoch.
+        unfreeze_every: Or after every so many epochs.
+        norm: frozen: running statistics of the backbone stay (unless given, with lora); train: they follow the batches.
+        fraction: Learn from this share of the training patients, such as 0.01; --seed draws them.
+        shots: Learn from this many windows of each class; --seed draws them.
         head: Head, by name, as JSON or a file; linear unless given.
-        model: What is asked of them, by name (`ecg plugins list --kind models`), as JSON or a file.
-        problem: multi_label or multi_class.
+        model: What is asked of them, by name (`ecg plugins list --kind models`), as JSON or a file; classifier, or regressor
+            of numbers, unless given.
+        problem: multi_label, multi_class, or regression for a target of numbers.
         augment: Augmentations for training batches: names with commas between, a JSON list or a file of one.
         loss: What is minimised, by name (`ecg plugins list --kind losses`), as JSON or a file; cross-entropy unless given.
-        epochs: 100 for linear and 30 for full unless given.
+        epochs: 100 for linear and 30 for the others unless given.
         batch_size: Windows per step.
-        lr: 1e-2 for linear and 1e-3 for full unless given.
+        lr: 1e-2 for linear and 1e-3 for the others unless given.
         optimizer: By name (`ecg plugins list --kind optimizers`), as JSON or a file.
         scheduler: How the learning rate goes, by name (`ecg plugins list --kind schedulers`), as JSON or a file.
-        layer_decay: Rate of each layer of the backbone over that of the next one, such as 0.75; with --mode full.
+        layer_decay: Rate of each layer of the backbone over that of the next one, such as 0.75; not with --mode linear.
         precision: fp32 or bf16.
         device: cpu, cuda, …; a GPU if there is one.
         fold: Of a store prepared in folds, the one that tests; the last unless given.
@@ -77,8 +94,16 @@ def finetune(
             source=source,
             backbone=None if backbone is None else component(backbone),
             mode=mode,
+            rank=rank,
+            alpha=alpha,
+            stages=stages,
+            unfreeze=unfreeze,
+            unfreeze_every=unfreeze_every,
+            norm=norm,
+            fraction=fraction,
+            shots=shots,
             head=None if head is None else component(head),
-            model=component(model),
+            model=None if model is None else component(model),
             problem=problem,
             augment=components(augment),
             loss=None if loss is None else component(loss),
@@ -94,9 +119,15 @@ def finetune(
             force=force,
             resume=resume,
         )
-    best = run.facts["val_auroc"]
+    word, number = ("val_r2", "R²") if problem == "regression" else ("val_auroc", "macro AUROC")
+    best = run.facts[word]
     score = (
-        "no validation patients" if best is None else f"best validation macro AUROC {best:.3f} in epoch {run.facts['best_epoch']}"
+        "no validation patients" if best is None else f"best validation {number} {best:.3f} in epoch {run.facts['best_epoch']}"
     )
     tell(f"fine-tuned ({mode}) on {run.facts['windows']} labelled windows: {score}, in {out}")
-    next_command(f"ecg evaluate {shell_path(out)} --split test --html {shell_path(out / 'report.html')}")
+    if empty := [name for name, count in run.facts.get("examples", {}).items() if not count]:
+        tell(f"no example of {', '.join(empty)} was among them; take more patients to learn of it")
+    if problem == "regression":
+        next_command(f"ecg predict {shell_path(out)} RECORDINGS -o predictions.csv")
+    else:
+        next_command(f"ecg evaluate {shell_path(out)} --split test --html {shell_path(out / 'report.html')}")

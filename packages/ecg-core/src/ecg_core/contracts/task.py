@@ -27,10 +27,12 @@ class Task(Configurable, nn.Module):
     what :meth:`take_parts` does; the head was built for ``len(classes)`` scores. Whatever follows has a default, and so have
     backbone and head of a model that is published as a whole. A task that may be trained with augmentations takes
     ``augment``, a :class:`Compose` or ``None``, and keeps it too. A task that answers for every sample says so by
-    ``per_step``; it learns from the batch's ``step_targets``.
+    ``per_step``; it learns from the batch's ``step_targets``. A task that answers with amounts and not with probabilities says so
+    by ``numbers``; its :meth:`probabilities` are then numbers in the unit of the targets.
     """
 
     per_step: bool = False
+    numbers: bool = False
     backbone: Backbone
     head: Head
     classes: tuple[str, ...]

@@ -61,12 +61,20 @@ class SignalContract:
         Raises:
             RunError: Sampling frequency, leads or pipeline differ.
         """
-        for word, mine, theirs, option in (
-            ("sampling frequency", f"{self.fs:g} Hz", f"{store.fs:g} Hz", f"--fs {self.fs:g}"),
-            ("leads", ",".join(self.leads), ",".join(store.leads), f"--leads {','.join(self.leads)}"),
-        ):
-            if mine != theirs:
-                raise RunError(f"{who} was trained with {word} {mine}, {store.path} has {theirs}; prepare the data with {option}")
+        differing = [
+            (f"{word} {mine}", theirs, option)
+            for word, mine, theirs, option in (
+                ("sampling frequency", f"{self.fs:g} Hz", f"{store.fs:g} Hz", f"--fs {self.fs:g}"),
+                ("leads", ",".join(self.leads), ",".join(store.leads), f"--leads {','.join(self.leads)}"),
+            )
+            if mine != theirs
+        ]
+        if differing:
+            mine, theirs, options = (list(words) for words in zip(*differing, strict=True))
+            raise RunError(
+                f"{who} was trained with {' and '.join(mine)}, {store.path} has {' and '.join(theirs)}; "
+                f"prepare the data with {' '.join(options)}"
+            )
         if list(map(dict, self.pipeline)) != list(map(dict, store.pipeline)):
             raise RunError(
                 f"{who} was trained on another preprocessing pipeline than {store.path} holds; "

@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import nn
 
-from ecg_core.contracts.backbone import Backbone
-from ecg_core.contracts.compose import Compose
-from ecg_core.contracts.lazy import materialize
+from ecg_core.adaptation.adaptation import Adaptation, Mode, Norm
+from ecg_core.adaptation.adapting import Adapting, trained_parameters
+from ecg_core.adaptation.low_rank import merged, without_low_rank
 from ecg_core.contracts.recipe import Recipe
 from ecg_core.contracts.task import Task
 from ecg_core.data.store import Store
 from ecg_core.discovery.provenance import provenance
-from ecg_core.discovery.registries import BACKBONES, HEADS, LOSSES, MODELS
-from ecg_core.errors import ConfigError, DataError, RunError
-from ecg_core.evaluation.metrics import auroc, macro
-from ecg_core.run.card import SignalContract, load_card, save_model
+from ecg_core.discovery.registries import MODELS
+from ecg_core.errors import ConfigError
+from ecg_core.run.assembly import brings, build_task, check_task
+from ecg_core.run.card import SignalContract, save_model
 from ecg_core.run.directory import RunDirectory, check_packages
 from ecg_core.run.optimization import check_optimization
-from ecg_core.run.order import Batches, store_batches
+from ecg_core.run.order import Batches
 from ecg_core.run.probe import FrozenProbe
+from ecg_core.run.question import Problem, Question, question_of
 from ecg_core.run.run import Run
 from ecg_core.run.scoring import score_windows
 from ecg_core.run.settings import Settings
+from ecg_core.run.sources import run_of
 
-__all__ = ["finetune"]
-
-Mode = Literal["linear", "full"]
+__all__ = ["build_task", "finetune"]
 
 # Adam on a linear layer over standardised features needs no small steps; a whole network does.
-_RECIPES: Mapping[str, Recipe] = {
-    "linear": Recipe(lr=1e-2, lr_batch=0, weight_decay=1e-2, warmup=0.0),
-    "full": Recipe(lr=1e-3, lr_batch=0, weight_decay=0.05, warmup=0.1, clip=1.0),
-}
-_EPOCHS: Mapping[str, int] = {"linear": 100, "full": 30}
+_LINEAR = Recipe(lr=1e-2, lr_batch=0, weight_decay=1e-2, warmup=0.0)
+_DEEP = Recipe(lr=1e-3, lr_batch=0, weight_decay=0.05, warmup=0.1, clip=1.0)
 
 
 def finetune(
@@ -49,9 +44,17 @@ def finetune(
     source: str | Path | None = None,
     backbone: str | Mapping[str, Any] | None = None,
     mode: Mode = "full",
+    rank: int | None = None,
+    alpha: float | None = None,
+    stages: int | None = None,
+    unfreeze: Literal["gradual"] | None = None,
+    unfreeze_every: int | None = None,
+    norm: Norm | None = None,
+    fraction: float | None = None,
+    shots: int | None = None,
     head: str | Mapping[str, Any] | None = None,
-    model: str | Mapping[str, Any] = "classifier",
-    problem: Literal["multi_label", "multi_class"] = "multi_label",
+    model: str | Mapping[str, Any] | None = None,
+    problem: Problem = "multi_label",
     augment: Sequence[str | Mapping[str, Any]] = (),
     loss: str | Mapping[str, Any] | nn.Module | None = None,
     epochs: int | None = None,
@@ -66,30 +69,40 @@ def finetune(
     force: bool = False,
     resume: bool = False,
 ) -> RunDirectory:
-    """Train a classifier; the epoch with the best macro AUROC on the validation patients is kept.
+    """Train a model; the epoch with the best macro AUROC (of numbers: R²) on the validation patients is kept.
 
     Args:
         data: A store, or its folder. Of the store that ``source`` was trained on, the fold of that run is taken.
         out: Run directory to write.
         target: Which target of the store to predict. Windows without a label for it take no part.
-        source: Run directory (or card) whose backbone to start from.
+        source: What to start from: a run directory, a card, weights beside their card, or what ``ecg weights import`` wrote.
         backbone: Or a new backbone, by name or configuration: supervised from scratch, and with ``mode="linear"`` the
             random encoder that every frozen one has to beat. A model that was published as a whole needs neither.
         mode: ``"linear"``: only the head learns; the backbone is frozen, normalisation statistics included, and run once.
-            ``"full"``: everything learns.
+            ``"lora"``: the head and low-rank adapters on the layers of the backbone. ``"partial"``: the head and the last
+            ``stages`` of the backbone. ``"full"``: everything learns. See :class:`ecg_core.adaptation.adaptation.Adaptation`.
+        rank: Of the adapters, 8 unless given.
+        alpha: ``alpha / rank`` scales what the adapters add; the rank unless given.
+        stages: How many of the backbone's last stages learn.
+        unfreeze: ``"gradual"``: the head first, then one stage more after every ``unfreeze_every`` epochs.
+        unfreeze_every: 1 unless given.
+        norm: ``"frozen"``: running statistics of the backbone stay; ``"train"``: they follow the batches.
+        fraction: Learn from this share of the training patients, every class among them; ``seed`` draws.
+        shots: Learn from this many windows of each class; ``seed`` draws.
         head: Name or configuration of a head; ``None`` means the model's own, or a linear one, over standardised embeddings
             where they are frozen.
-        model: Name or configuration of the task that backbone and head answer; ``"classifier"`` unless given.
-        problem: Any number of classes per recording, or exactly one. For models that take the word.
-        augment: Transforms applied to training batches (``mode="full"``). For models that take the word.
+        model: Name or configuration of the task that backbone and head answer; ``"classifier"``, of numbers ``"regressor"``,
+            unless given.
+        problem: Any number of classes per recording, exactly one, or a number (``"regression"``).
+        augment: Transforms applied to training batches (not with ``mode="linear"``). For models that take the word.
         loss: What is minimised: name or configuration of a loss, or one that a registry built; ``None`` for the model's own,
             cross-entropy. For models that take the word ``loss_function``.
-        epochs: ``None`` means 100 for ``linear`` and 30 for ``full``.
+        epochs: ``None`` means 100 for ``linear`` and 30 for the others.
         batch_size: Windows per step.
-        lr: ``None`` means 1e-2 for ``linear`` and 1e-3 for ``full``.
+        lr: ``None`` means 1e-2 for ``linear`` and 1e-3 for the others.
         optimizer: Name or configuration of an optimizer.
         scheduler: Name or configuration of a schedule.
-        layer_decay: Rate of a layer of the backbone over that of the next one, such as 0.75 (``mode="full"``).
+        layer_decay: Rate of a layer of the backbone over that of the next one, such as 0.75 (not with ``mode="linear"``).
         precision: ``"fp32"`` or ``"bf16"``.
         device: ``"auto"`` takes a GPU if there is one.
         seed: Of everything random.
@@ -97,30 +110,29 @@ def finetune(
         resume: Go on from the newest checkpoint.
 
     Returns:
-        The run directory; ``model.json`` and ``model.safetensors`` in it are the product.
+        The run directory; ``model.json`` and ``model.safetensors`` in it are the product, plain weights without adapters.
     """
+    model = model or ("regressor" if problem == "regression" else "classifier")
     given = (source is not None) + (backbone is not None)
-    if given > 1 or (not given and not _brings(model, "backbone")):
+    if given > 1 or (not given and not brings(model, "backbone")):
         raise ConfigError("give either --from RUN (a pre-trained backbone) or --backbone NAME (a new one)")
-    if mode not in _RECIPES:
-        raise ConfigError(f"mode must be one of {', '.join(_RECIPES)}, got {mode!r}")
-    if mode == "linear" and augment:
+    chosen = Adaptation(mode, rank, alpha, stages, unfreeze, unfreeze_every, norm)
+    linear = mode == "linear"
+    if linear and augment:
         raise ConfigError("mode=linear runs the frozen backbone once, so it takes no augment; use mode=full")
-    if mode == "linear" and layer_decay is not None:
+    if linear and layer_decay is not None:
         raise ConfigError("mode=linear leaves every layer of the backbone as it is, so it takes no layer_decay; use mode=full")
     check_packages(Path(out), resume=resume and not force)
     store = data if isinstance(data, Store) else Store(data)
-    if source is not None and (run_of := _run_of(Path(source))) is not None:
-        store = store.as_divided_for(run_of.facts["data"], run_of.path)
-    train, val = store.indices("train", target=target), store.indices("val", target=target)
-    classes = store.classes(target)
-    if len(classes) < 2:
-        raise DataError(f"target {target!r} has {len(classes)} class(es) in the training split; at least two are needed")
+    if source is not None and (before := run_of(Path(source))) is not None:
+        store = store.as_divided_for(before.facts["data"], before.path)
+    question = question_of(store, target, problem)
+    question.keep_few(fraction=fraction, shots=shots, seed=seed)
     settings = Settings.from_recipe(
-        _RECIPES[mode],
+        _LINEAR if linear else _DEEP,
         lr=lr,
         batch_size=batch_size,
-        epochs=_EPOCHS[mode] if epochs is None else epochs,
+        epochs=(100 if linear else 30) if epochs is None else epochs,
         precision=precision,
         device=device,
         seed=seed,
@@ -129,22 +141,15 @@ def finetune(
         layer_decay=layer_decay,
     ).resolved()
     check_optimization(settings)
-    if head is None and not _brings(model, "head"):
-        head = {"name": "linear", "normalise": mode == "linear"}
+    if head is None and not brings(model, "head"):
+        head = {"name": "linear", "normalise": linear}
+    classes = question.classes
     task = build_task(store, source, backbone, head, classes, model=model, problem=problem, augment=augment, loss=loss, seed=seed)
-    if task.per_step:
-        raise ConfigError(
-            f"{type(task).__name__} labels every sample, and a store holds labels of whole recordings; train it in Python on "
-            "batches with step_targets, or choose a model of windows"
-        )
-    if mode == "linear" and type(task).scores is not Task.scores:
-        raise ConfigError(
-            f"mode=linear trains a head on frozen embeddings, and {type(task).__name__} has layers of its own before its head; "
-            "use mode=full"
-        )
+    check_task(task, mode)
+    question.prepare(task)
     task = task.to(settings.device)
-    signal = SignalContract.of(store)
-    config = MODELS.to_config(task)
+    signal, config = SignalContract.of(store), MODELS.to_config(task)
+    learner, batches = _learner(task, chosen, question, settings)
     run = RunDirectory.create(
         Path(out),
         kind="finetune",
@@ -155,95 +160,52 @@ def finetune(
         resume=resume,
         provenance=provenance("models", config),
         target=target,
+        problem=problem,
         mode=mode,
+        adaptation=chosen.to_dict(),
+        few_labels={word: value for word, value in (("fraction", fraction), ("shots", shots)) if value is not None},
         source=None if source is None else str(source),
     )
-    learner: Task | FrozenProbe
-    if mode == "linear":
-        learner = probe = FrozenProbe.of(task, store, target, train, val, device=settings.device)
-        batches = Batches(range(len(train)), batch_size, lambda chosen, epoch: probe.batch(chosen), seed=seed)
-    else:
-        learner = task
-        batches = store_batches(store, train, batch_size, device=settings.device, seed=seed, target=target, classes=classes)
+    facts = {"target": target, "problem": problem, "mode": mode}
 
     def save() -> None:
-        save_model(run.path, "model", task, kind="models", signal=signal, classes=list(classes), target=target, mode=mode)
+        save_model(run.path, "model", merged(task), kind="models", signal=signal, classes=list(classes), **facts)
 
     def validate() -> Mapping[str, float]:
-        targets = store.target_matrix(target, classes, val)
-        scores = learner.held_out() if isinstance(learner, FrozenProbe) else score_windows(task, store, val, settings.device)
-        return {"val_auroc": macro(auroc(targets, scores)).value}
+        if isinstance(learner, FrozenProbe):
+            return question.measure(learner.held_out())
+        return question.measure(score_windows(task, store, question.val, settings.device))
 
+    validated = len(question.val) > 0
     training = Run(
         run.path,
         learner,
         batches,
         settings,
-        validate=validate if len(val) else None,
-        monitor="val_auroc" if len(val) else None,
+        validate=validate if validated else None,
+        monitor=question.monitor if validated else None,
         on_best=save,
         title=f"finetune {mode}",
     )
     end = training.fit(resume=resume)
-    if end["best_epoch"] is None:  # no class of the validation split could be scored
+    if end["best_epoch"] is None:  # nothing of the validation split could be scored
         save()
-    run.finish(steps=end["step"], epochs=end["epoch"], best_epoch=end["best_epoch"], val_auroc=end["best"], windows=len(train))
+    ended = {"steps": end["step"], "epochs": end["epoch"], "best_epoch": end["best_epoch"], question.monitor: end["best"]}
+    if mode == "lora":
+        ended["without_adapter"] = without_low_rank(task.backbone)
+    run.finish(**ended, **question.facts(), trained_parameters=trained_parameters(learner))
     return run
 
 
-def build_task(
-    store: Store,
-    source: str | Path | None,
-    backbone: str | Mapping[str, Any] | None,
-    head: str | Mapping[str, Any] | None,
-    classes: Sequence[str],
-    *,
-    model: str | Mapping[str, Any] = "classifier",
-    problem: Literal["multi_label", "multi_class"] = "multi_label",
-    augment: Sequence[str | Mapping[str, Any]] = (),
-    loss: str | Mapping[str, Any] | nn.Module | None = None,
-    seed: int,
-) -> Task:
-    """The backbone of ``source``, a new one or the model's own, under a new head or its own, every size known."""
-    # Only what was asked for: a model whose question has no such word refuses it, and is not given it otherwise.
-    options: dict[str, Any] = {} if problem == "multi_label" else {"problem": problem}
-    if augment:
-        options["augment"] = Compose.from_config(augment)
-    if loss is not None:
-        options["loss_function"] = loss if isinstance(loss, nn.Module) else LOSSES.build(loss)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        if source is not None:
-            options["backbone"] = _pretrained(Path(source), store)
-        elif backbone is not None:
-            options["backbone"] = BACKBONES.build(backbone, in_leads=len(store.leads))
-        if head is not None:
-            options["head"] = HEADS.build(head, classes=len(classes))
-        task = MODELS.build(model, classes=classes, **options)
-    return materialize(task, torch.zeros(2, len(store.leads), store.n_samples), seed=seed)
-
-
-def _brings(model: str | Mapping[str, Any], part: str) -> bool:
-    """Whether the model was published with this part, so that it may be left out."""
-    name = model if isinstance(model, str) else model["name"]
-    parameters = inspect.signature(MODELS.get(name)).parameters
-    own = part in parameters and parameters[part].default is not inspect.Parameter.empty
-    return own or (not isinstance(model, str) and part in model)
-
-
-def _run_of(source: Path) -> RunDirectory | None:
-    """The run that a run directory or a card in one belongs to; a card by itself belongs to none."""
-    folder = source.parent if source.suffix == ".json" else source
-    return RunDirectory(folder) if source == folder or (folder / "run.json").is_file() else None
-
-
-def _pretrained(source: Path, store: Store) -> Backbone:
-    card = load_card(source if source.suffix == ".json" else RunDirectory(source).card)
-    card.signal.check(store, source)
-    module = card.build()
-    found = module.backbone if isinstance(module, Task) else module
-    if not isinstance(found, Backbone):
-        raise RunError(
-            f"{source} holds a {type(found).__name__}, not a backbone; give the --out of `ecg pretrain` or `ecg finetune`"
+def _learner(task: Task, chosen: Adaptation, question: Question, settings: Settings) -> tuple[nn.Module, Batches]:
+    """What the run trains, with every parameter that will ever learn marked, and what it learns from."""
+    size, device, seed = settings.batch_size, settings.device, settings.seed
+    if chosen.mode == "linear":
+        probe = FrozenProbe.of(
+            task, question.store, question.targets(question.train), question.train, question.val, device=device
         )
-    return found
+        return probe, Batches(range(len(question.train)), size, lambda some, epoch: probe.batch(some), seed=seed)
+    batches = question.batches(size, device=device, seed=seed)
+    if chosen == Adaptation("full") or chosen == Adaptation("full", norm="train"):
+        return task, batches
+    return Adapting(task, chosen, steps_per_epoch=len(batches), seed=seed), batches

@@ -33,10 +33,10 @@ class FrozenProbe(nn.Module):
         self._inputs, self._targets, self._held_out = inputs, targets, held_out_inputs
 
     @classmethod
-    def of(cls, task: Task, store: Store, target: str, train: np.ndarray, val: np.ndarray, *, device: str) -> FrozenProbe:
-        """Run the backbone over both splits."""
-        targets = torch.from_numpy(store.target_matrix(target, task.classes, train)).to(device)
-        return cls(task, _head_inputs(task, store, train, device), targets, _head_inputs(task, store, val, device))
+    def of(cls, task: Task, store: Store, targets: np.ndarray, train: np.ndarray, val: np.ndarray, *, device: str) -> FrozenProbe:
+        """Run the backbone over both splits; ``targets`` are those of the training windows."""
+        wanted = torch.from_numpy(targets).to(device)
+        return cls(task, _head_inputs(task, store, train, device), wanted, _head_inputs(task, store, val, device))
 
     def batch(self, chosen: np.ndarray) -> tuple[Tensor, Tensor]:
         """Inputs and targets of some training windows."""

@@ -70,7 +70,10 @@ def every_parameter_gets_a_finite_gradient(example: Example) -> None:
 
 @check("models")
 def predictions_are_probabilities(example: Example) -> None:
-    """``predict`` gives ``(batch, classes)``, per step with samples, in 0 … 1 without a gradient, for even and odd lengths."""
+    """``predict`` gives ``(batch, classes)``, per step with samples, in 0 … 1 without a gradient, for even and odd lengths.
+
+    What answers with ``numbers`` gives finite ones.
+    """
     task = _built(example).eval()
     for samples in (example.samples, example.samples + 1):
         batch = toy_batch(3, example.leads, samples, fs=example.fs)
@@ -79,10 +82,9 @@ def predictions_are_probabilities(example: Example) -> None:
         require(
             tuple(found.shape) == stated, f"the predictions of {samples} samples are {tuple(found.shape)} instead of {stated}"
         )
-        require(
-            bool(((found >= 0) & (found <= 1)).all()),
-            f"predictions from {found.min():.3g} to {found.max():.3g} are no probabilities",
-        )
+        sound = torch.isfinite(found) if task.numbers else (found >= 0) & (found <= 1)
+        what = "finite numbers" if task.numbers else "probabilities"
+        require(bool(sound.all()), f"predictions from {found.min():.3g} to {found.max():.3g} are no {what}")
         require(not found.requires_grad, "predictions carry a gradient; decorate predict with torch.no_grad()")
 
 
