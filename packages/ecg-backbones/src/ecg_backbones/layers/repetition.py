@@ -11,8 +11,8 @@ __all__ = ["repeated_to"]
 def repeated_to(x: Tensor, steps: int) -> Tensor:
     """``(..., coarse)`` to ``(..., steps)``: each step ``steps // coarse`` times, and the last one up to the end.
 
-    Where a halving left out an odd step, the nearest neighbours of ``torch.nn.functional.interpolate`` shift by up to half a coarse
-    step along the window; here a step stays over the samples it was made of, whatever the length of the window.
+    Where a halving left out an odd step, the nearest neighbours of ``torch.nn.functional.interpolate`` shift along the window by
+    up to half a coarse step; here a step stays over the samples it was made of, whatever the length of the window.
     """
     coarse = x.shape[-1]
     return x[..., (torch.arange(steps, device=x.device) // (steps // coarse)).clamp(max=coarse - 1)]

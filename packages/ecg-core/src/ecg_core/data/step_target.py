@@ -47,6 +47,17 @@ class StepTarget:
     classes: tuple[str, ...]
     lead: str = ""
 
+    @property
+    def name(self) -> str:
+        """The name in full, such as ``"waves/II"``."""
+        return f"{self.kind}/{self.lead}" if self.lead else self.kind
+
+    @classmethod
+    def of(cls, name: str, classes: Sequence[str]) -> StepTarget:
+        """The target that a model with these classes was trained for, by its name in full."""
+        kind, _, lead = name.partition("/")
+        return cls(kind, tuple(classes), lead)
+
     @classmethod
     def parse(cls, name: str, annotated: Iterable[str]) -> StepTarget:
         """From its name, and the names of the annotations that are there.

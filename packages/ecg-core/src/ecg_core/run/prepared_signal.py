@@ -57,6 +57,4 @@ class PreparedSignal:
                 return cls(long.record_id, long.n_samples, signal.fs, float(row["fs"]), long.read, long.check_leads)
         recorded = reader.read(row)
         record = prepared_record(recorded, **settings)
-        return cls(
-            record.record_id, record.n_samples, record.fs, recorded.fs, lambda start, stop: record.signal[:, start:stop]
-        )
+        return cls(record.record_id, record.n_samples, record.fs, recorded.fs, lambda start, stop: record.signal[:, start:stop])

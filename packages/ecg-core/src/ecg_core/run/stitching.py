@@ -1,14 +1,16 @@
 """Stitching: what a model of samples says of a recording of any length, piece by piece, in the memory of one piece.
 
-A model whose samples look no further than so far gives, in pieces that overlap by as much, the very numbers that it gives for the
-whole recording at once. One that looks at all it is given (attention, recurrence, squeeze-and-excitation) is asked about windows of
-the length it was trained on, half overlapping, and of each window its middle counts; that is its answer, however the recording is read.
+A model whose samples look no further than so far gives, in pieces that overlap by as much, the very numbers that it gives for
+the whole recording at once. One that looks at all it is given (attention, recurrence, squeeze-and-excitation) is asked about
+windows of the length it was trained on, half overlapping, and of each window its middle counts; that is its answer, however the
+recording is read.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -55,10 +57,7 @@ class Stitcher:
         margin = self.stride * math.ceil(self.reach / self.stride)
         size = self.stride * math.ceil(max(_PIECE, window, 2 * margin) / self.stride)
         edges = [*range(0, max(1, n_samples - size // 2), size), n_samples]
-        return [
-            (max(0, start - margin), start, stop, min(n_samples, stop + margin))
-            for start, stop in zip(edges[:-1], edges[1:], strict=True)
-        ]
+        return [(max(0, start - margin), start, stop, min(n_samples, stop + margin)) for start, stop in pairwise(edges)]
 
     @torch.no_grad()
     def __call__(self, n_samples: int, read: Callable[[int, int], np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
