@@ -119,7 +119,8 @@ def finetune(
             force=force,
             resume=resume,
         )
-    word, number = ("val_r2", "R²") if problem == "regression" else ("val_auroc", "macro AUROC")
+    numbers = {"val_r2": "R²", "val_auroc": "macro AUROC", "val_f1": "macro F1 of samples"}
+    word, number = next((word, number) for word, number in numbers.items() if word in run.facts)
     best = run.facts[word]
     score = (
         "no validation patients" if best is None else f"best validation {number} {best:.3f} in epoch {run.facts['best_epoch']}"

@@ -18,8 +18,8 @@ from ecg_core.evaluation.report import ReportExample, write_report
 from ecg_core.explanation.paper import figure_png
 from ecg_core.run.directory import RunDirectory
 from ecg_core.run.explain import explain_window
-from ecg_core.run.predict import load_task
 from ecg_core.run.progress import read_metrics
+from ecg_core.run.scorer import load_task
 from ecg_core.run.scoring import mean_by_record, score_windows
 
 __all__ = ["evaluate"]
