@@ -197,7 +197,9 @@ def test_stages_are_a_networks_own_and_layers_are_their_blocks() -> None:
 
 
 def test_more_stages_than_there_are_is_an_error_that_names_them() -> None:
-    with pytest.raises(ConfigError, match=r"stages=5, and Convolutions has 4: stem … dropout, blocks.0, blocks.1, blocks.2 … norm"):
+    with pytest.raises(
+        ConfigError, match=r"stages=5, and Convolutions has 4: stem … dropout, blocks.0, blocks.1, blocks.2 … norm"
+    ):
         Adapting(_task("convolutions"), Adaptation("partial", stages=5), steps_per_epoch=1)
 
 

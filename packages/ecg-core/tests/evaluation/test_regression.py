@@ -74,7 +74,8 @@ def test_recordings_without_a_label_take_no_part() -> None:
 def test_equal_labels_have_no_r_squared_and_json_says_none() -> None:
     found = evaluate_numbers([2.0, 2.0], [1.0, 3.0], name="age", repeats=5)
     assert json.loads(json.dumps(found.to_dict()))["r2"] == {"value": None, "low": None, "high": None, "usable": 0}
-    assert math.isnan(r_squared([], [])) and math.isnan(mean_absolute_error([], []))
+    assert math.isnan(r_squared([], []))
+    assert math.isnan(mean_absolute_error([], []))
 
 
 @pytest.mark.parametrize(
