@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
+from ecg_core.contracts.backbone import Stage
+from ecg_core.contracts.tokens import TokenBackbone
 from ecg_core.data.prepare import prepare
 from ecg_core.data.store import Store
 from ecg_core.discovery.registries import BACKBONES
@@ -68,6 +71,53 @@ def test_data_that_differ_in_rate_and_leads_are_refused_with_the_options_that_fi
     ):
         finetune(store, tmp_path / "run", target="dx", source=first)
     assert not (tmp_path / "run").exists()
+
+
+class Named(TokenBackbone):
+    """Each lead's patches plus the vector of the lead, averaged over leads."""
+
+    def __init__(self, *, in_leads: int = 2, told_apart: bool = True) -> None:
+        super().__init__()
+        self.in_leads, self.width, self.patch_size, self.told_apart = in_leads, 4, 20, told_apart
+        self.stages = (Stage(4, 20),)
+        self.patches = nn.Linear(20, 4)
+        self.vectors = nn.Parameter(torch.randn(in_leads, 4))
+
+    def patchify(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (-1, 20))
+
+    def embed(self, patches: Tensor) -> Tensor:
+        return self.patches(patches)
+
+    def encode(self, tokens: Tensor, keep: Tensor | None = None, lead_index: Tensor | None = None) -> Tensor:
+        return (tokens + (self.vectors if lead_index is None else self.vectors[lead_index])[:, None]).tanh()
+
+    def forward_features(self, x: Tensor, lead_index: Tensor | None = None) -> Tensor:
+        if lead_index is not None and not self.told_apart:
+            raise TypeError("cannot encode a part of its leads")
+        return self.encode(self.embed(self.patchify(x)), None, lead_index).mean(dim=1).transpose(1, 2)
+
+    def forward_intermediates(self, x: Tensor) -> list[Tensor]:
+        return [self.forward_features(x)]
+
+
+@pytest.mark.parametrize("told_apart", [True, False])
+def test_one_lead_of_two_is_taken_by_a_backbone_that_knows_them_by_name(
+    finetuned: Callable[..., Path], recordings: Path, labels: Path, tmp_path: Path, told_apart: bool
+) -> None:
+    second = _store(recordings, labels, tmp_path / "second", leads=("II",))
+    words = {"target": "dx", "head": "toy_head", "epochs": 1, "device": "cpu", "mode": "linear"}
+    with BACKBONES.isolated():
+        BACKBONES.add(Named, "named")
+        first = finetuned("first", backbone={"name": "named", "told_apart": told_apart})
+        if told_apart:
+            run = finetune(second, tmp_path / "run", source=first, **words).path
+            before, after = load(first).module.backbone, load(run).module.backbone
+            assert torch.equal(after.vectors, before.vectors[1:])
+            assert torch.equal(after.patches.weight, before.patches.weight)
+        else:
+            with pytest.raises(RunError, match="was trained with leads I,II, .* has II; prepare the data with --leads I,II"):
+                finetune(second, tmp_path / "run", source=first, **words)
 
 
 def test_windows_of_another_length_are_taken_where_the_backbone_takes_them(
