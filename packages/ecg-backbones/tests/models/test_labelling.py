@@ -5,6 +5,8 @@ from functools import partial
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from ecg_backbones.heads.fcn import FCNHead
@@ -152,10 +154,17 @@ def test_the_auxiliary_head_acts_in_training_only_with_half_the_weight():
     assert task.loss(batch).logs == {}
 
 
-def test_repeating_steps_is_nearest_neighbour_interpolation():
+def test_repeating_steps_is_nearest_neighbour_interpolation_where_the_lengths_fit():
     x = torch.randn(2, 3, 7)
-    for steps in (7, 8, 13, 14, 70, 71):
+    for steps in (7, 14, 70):
         assert torch.equal(repeated_to(x, steps), nn.functional.interpolate(x, size=steps, mode="nearest"))
+
+
+@given(st.integers(1, 60), st.integers(2, 10), st.data())
+def test_a_step_stays_over_the_samples_it_was_made_of_and_the_last_one_fills_what_was_left_out(coarse, factor, data):
+    left_out = data.draw(st.integers(0, min(factor - 1, coarse - 1)))
+    repeated = repeated_to(torch.arange(coarse)[None], factor * coarse + left_out)[0].tolist()
+    assert repeated == [t for t in range(coarse) for _ in range(factor)] + [coarse - 1] * left_out
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Repetition: a coarse map brought to the steps of a finer one by repeating its steps (nearest-neighbour upsampling)."""
+"""Repetition: every step so often that a coarse map is as long as a finer one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ __all__ = ["repeated_to"]
 
 
 def repeated_to(x: Tensor, steps: int) -> Tensor:
-    """``(..., coarse)`` to ``(..., steps)``: step ``t`` is a copy of step ``floor(t * coarse / steps)``.
+    """``(..., coarse)`` to ``(..., steps)``: each step ``steps // coarse`` times, and the last one up to the end.
 
-    The values of ``torch.nn.functional.interpolate(mode="nearest")``, also in an exported program that is given a single
-    coarse step.
+    Where a halving left out an odd step, the nearest neighbours of ``torch.nn.functional.interpolate`` shift along the window by
+    up to half a coarse step; here a step stays over the samples it was made of, whatever the length of the window.
     """
-    return x[..., torch.arange(steps, device=x.device) * x.shape[-1] // steps]
+    coarse = x.shape[-1]
+    return x[..., (torch.arange(steps, device=x.device) // (steps // coarse)).clamp(max=coarse - 1)]

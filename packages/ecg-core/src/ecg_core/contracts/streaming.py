@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from ecg_core.contracts.arrays import as_float, namespace, widened
 from ecg_core.contracts.compose import Compose
 from ecg_core.contracts.ends import stretch_of_ends
@@ -30,7 +32,7 @@ from ecg_core.contracts.transform import Transform
 from ecg_core.data.leads import canonical_leads
 from ecg_core.errors import ConfigError, DataError
 
-__all__ = ["Stream", "stream"]
+__all__ = ["Stream", "moved_positions", "stream"]
 
 Read = Callable[[int, int], Any]
 
@@ -86,6 +88,17 @@ def stream(
     names = canonical_leads(leads)
     source = Stream(_checked(read, len(names)), float(fs), n_samples, names, max(1, round(block_seconds * fs)))
     return _through(source, _flat(chain), block_seconds)
+
+
+def moved_positions(chain: Transform, positions: np.ndarray, *, fs: float, n_samples: int) -> np.ndarray:
+    """Where ``(n,)`` sample positions of a recording stand after a chain that :func:`stream` takes; -1 what fell off an end."""
+    moved = positions[None]
+    for step in _flat(chain):
+        length = step.output_length(n_samples, fs)
+        there = np.asarray(step.move(moved, fs=fs, samples=n_samples))
+        moved = np.where((moved >= 0) & (there >= 0) & (there < length), there, -1)
+        n_samples, fs = length, step.output_fs(fs)
+    return moved[0]
 
 
 def _flat(chain: Transform) -> tuple[Transform, ...]:

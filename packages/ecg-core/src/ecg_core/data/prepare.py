@@ -18,6 +18,7 @@ from ecg_core.data.encoding import Compression, Encoding, StoredAs
 from ecg_core.data.engines import Engine, checked_engine
 from ecg_core.data.files import checked_output, read_json, remove_replaced, replace_folder, sha256, write_atomic, write_json
 from ecg_core.data.leads import STANDARD_12, canonical_leads
+from ecg_core.data.marks import Marks
 from ecg_core.data.shards import ShardWriter, WindowMaker, write_shards
 from ecg_core.data.source import scan
 from ecg_core.data.splits import check_no_leak
@@ -186,6 +187,7 @@ def _finish(
     keep = ["record_id", "segment", "patient_id", *divided, "age", "sex", *targets, *found, *place]
     stored = RecordTable(frame[keep].assign(root="", path=""))
     write_atomic(partial / "table.csv", stored.to_csv)
+    annotations = _write_annotations(partial / "annotations.npz", frame["record_id"].tolist(), contents)
     refused = pd.DataFrame(rejects, columns=["path", "reason"])
     write_atomic(partial / "rejects.csv", lambda p: refused.to_csv(p, index=False))
     facts = {
@@ -199,17 +201,30 @@ def _finish(
         "rejects": len(refused),
         "targets": targets,
         "table_sha256": sha256(partial / "table.csv"),
+        **annotations,
         "shards": [
             {"file": part["file"], "windows": len(part["windows"]), "bytes": (partial / "shards" / part["file"]).stat().st_size}
             for part in contents
         ],
         "fingerprint": hashlib.sha256(
-            json.dumps([part["sha256"] for part in contents]).encode() + (partial / "table.csv").read_bytes()
+            json.dumps([part["sha256"] for part in contents]).encode()
+            + (partial / "table.csv").read_bytes()
+            + "".join(annotations.values()).encode()
         ).hexdigest(),
     }
     write_json(partial / "store.json", facts)
     replace_folder(out, partial)
     _remove_scaffolding(out)  # last: until then, a crash is resumed by it
+
+
+def _write_annotations(path: Path, windows: Sequence[str], contents: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The file of the annotations, and its checksum as a fact of the store; neither where nothing is annotated."""
+    annotated = {r["record_id"]: r["annotations"] for part in contents for r in part["records"] if "annotations" in r}
+    recordings = list(dict.fromkeys(windows))
+    if not any(name in annotated for name in recordings):
+        return {}
+    write_atomic(path, Marks.of(annotated.get(name, {}) for name in recordings).save)
+    return {"annotations_sha256": sha256(path)}
 
 
 def _remove_scaffolding(out: Path) -> None:

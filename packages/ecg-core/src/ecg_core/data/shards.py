@@ -27,7 +27,7 @@ from ecg_core.data.r_peaks import heart_rate
 from ecg_core.data.record import Record
 from ecg_core.data.streamed import is_long, opening, streamed_windows
 from ecg_core.data.table import rows_of
-from ecg_core.data.windows import prepared_windows
+from ecg_core.data.windows import joined_annotations, prepared_windows
 from ecg_core.errors import ConfigError, ECGError
 
 if TYPE_CHECKING:
@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 
     from ecg_core.data.reader import Reader
 
-__all__ = ["ShardWriter", "WindowMaker", "write_shards"]
+__all__ = ["Annotations", "ShardWriter", "WindowMaker", "write_shards"]
+
+# Positions by name on the time axis of the windows; known when the last of them has been made.
+Annotations = Callable[[], Mapping[str, np.ndarray]]
 
 _FEWEST, _SHARDS = 32, 256  # recordings in a shard at least; shards of a large store
 
@@ -60,17 +63,17 @@ class WindowMaker:
     length: int
     facts: bool = True
 
-    def __call__(self, row: Mapping[str, Any]) -> tuple[Iterator[np.ndarray], dict[str, Any]]:
-        """The signals of the windows, ``(leads, samples)`` each, and what was found out about the recording."""
+    def __call__(self, row: Mapping[str, Any]) -> tuple[Iterator[np.ndarray], Annotations, dict[str, Any]]:
+        """The signals of the windows, ``(leads, samples)`` each, the annotations, and what was found out about the recording."""
         settings: dict[str, Any] = {"pipeline": self.pipeline, "leads": self.leads, "fs": self.fs, "length": self.length}
         if is_long(row):
             # A pipeline that cannot be streamed is done on the whole, at the cost of memory.
             with suppress(ConfigError):
-                windows = streamed_windows(self.reader, row, **settings)
-                return windows, self._facts(opening(self.reader, row, self.leads))
+                streamed = streamed_windows(self.reader, row, **settings)
+                return streamed.windows, streamed.annotations, self._facts(opening(self.reader, row, self.leads))
         record = self.reader.read(row).select_leads(self.leads)
         made = prepared_windows(record, **settings)
-        return (window.signal for window in made), self._facts(record)
+        return (window.signal for window in made), lambda: joined_annotations(made), self._facts(record)
 
     def _facts(self, record: Record) -> dict[str, Any]:
         return {"quality": list(quality_flags(record)), "heart_rate": heart_rate(record)} if self.facts else {}
@@ -118,7 +121,7 @@ class ShardWriter:
         """Write one recording; the digest of the file with it, from the one ``before`` it."""
         begin, windows, digest = file.tell(), [], before.copy()
         try:
-            signals, facts = self.make(row)
+            signals, annotations, facts = self.make(row)
             for segment, signal in enumerate(signals):
                 content, scale = self.encoding.encode(signal)
                 place = {"offset": file.tell(), "bytes": len(content)} if self.encoding.compression != "none" else {}
@@ -133,7 +136,8 @@ class ShardWriter:
             found["rejects"].append({"path": row["path"], "reason": str(error)})
             return before
         found["windows"] += windows
-        found["records"].append({"record_id": row["record_id"], **facts})
+        positions = {name: places.tolist() for name, places in sorted(annotations().items()) if len(places)}
+        found["records"].append({"record_id": row["record_id"], **facts, **({"annotations": positions} if positions else {})})
         return digest
 
 

@@ -1,7 +1,8 @@
 """Store: prepared windows in memory-mapped shards, with their table, their pipeline and their splits.
 
 A store is a folder: ``store.json`` (what it holds and how it was made; written last, so its presence means complete),
-``table.csv`` (one row per window), ``rejects.csv`` (what was refused, with reasons) and ``shards/``. Signals are int16 with one
+``table.csv`` (one row per window), ``rejects.csv`` (what was refused, with reasons), ``annotations.npz`` where recordings are
+annotated, and ``shards/``. Signals are int16 with one
 scale per window (mV per unit) and a CRC-32 each: half the size of float32, and random access at memory speed. Other forms are
 those of :class:`ecg_core.data.encoding.Encoding`.
 """
@@ -20,9 +21,11 @@ from ecg_core.contracts.draws import record_key
 from ecg_core.data.batch import Batch
 from ecg_core.data.encoding import Encoding
 from ecg_core.data.files import read_json, sha256
+from ecg_core.data.marks import Marks
 from ecg_core.data.record import Record
 from ecg_core.data.shard_files import ShardFiles
 from ecg_core.data.splits import SPLITS, check_no_leak, split_of_folds
+from ecg_core.data.step_target import STEP_KINDS, StepTarget
 from ecg_core.data.table import RecordTable
 from ecg_core.errors import DataError
 
@@ -119,6 +122,27 @@ class Store:
         """Names of the target columns."""
         return tuple(self.facts["targets"])
 
+    @property
+    def annotated(self) -> tuple[str, ...]:
+        """Names of the annotations, such as ``"r_peaks"``."""
+        return () if self._marks is None else self._marks.names
+
+    @property
+    def step_targets(self) -> tuple[str, ...]:
+        """Names of the targets of every sample that the annotations answer, such as ``"waves/II"``."""
+        return StepTarget.names(self.annotated)
+
+    def step_target(self, name: str) -> StepTarget | None:
+        """The target of every sample of this name; ``None`` where it is a column.
+
+        Raises:
+            DataError: It is neither.
+        """
+        if name in self.targets or not (self.step_targets and name.partition("/")[0] in STEP_KINDS):
+            self._labels(name)
+            return None
+        return StepTarget.parse(name, self.annotated)
+
     @cached_property
     def rejects(self) -> pd.DataFrame:
         """What was refused: ``path`` and ``reason``."""
@@ -160,12 +184,19 @@ class Store:
         if split is not None and split not in SPLITS:
             raise DataError(f"a split is one of {', '.join(SPLITS)}, got {split!r}")
         chosen = np.ones(len(self), dtype=bool) if split is None else (self.table["split"] == split).to_numpy(dtype=bool)
-        if target is not None:
-            chosen = chosen & (self._labels(target).map(len).to_numpy() > 0)
-        return np.flatnonzero(chosen)
+        if target is None:
+            return np.flatnonzero(chosen)
+        steps = self.step_target(target)
+        if steps is None:
+            return np.flatnonzero(chosen & (self._labels(target).map(len).to_numpy() > 0))
+        there = np.flatnonzero(chosen)
+        return there[[bool((self._step_labels(steps, i) >= 0).any()) for i in there.tolist()]]
 
     def classes(self, target: str) -> tuple[str, ...]:
-        """Classes of a target, as they occur in the training split, sorted."""
+        """Classes of a target, as they occur in the training split, sorted; of a target of every sample, those it defines."""
+        steps = self.step_target(target)
+        if steps is not None:
+            return steps.classes
         labels = self._labels(target)[self.table["split"] == "train"]
         return tuple(sorted({name for row in labels for name in row}))
 
@@ -173,6 +204,12 @@ class Store:
         """``(windows, classes)`` float32 in {0, 1}."""
         rows = self._labels(target).iloc[indices]
         return np.array([[name in row for name in classes] for row in rows], dtype=np.float32).reshape(len(indices), len(classes))
+
+    def step_matrix(self, target: str, indices: np.ndarray) -> np.ndarray:
+        """``(windows, samples)`` int64 class numbers of a target of every sample, -1 where nothing is known."""
+        steps = StepTarget.parse(target, self.annotated)
+        rows = [self._step_labels(steps, i) for i in indices.tolist()]
+        return np.array(rows, dtype=np.int64).reshape(len(indices), self.n_samples)
 
     def signals(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         """``(windows, leads, samples)`` float32 in mV.
@@ -191,17 +228,20 @@ class Store:
         seed: int = 0,
         epoch: int = 0,
     ) -> Batch:
-        """The windows with these row numbers as one NumPy batch."""
+        """The windows with these row numbers as one NumPy batch, with the labels of a target and the R peaks that are known."""
         indices = np.asarray(indices, dtype=np.int64)
+        steps = None if target is None else self.step_target(target)
         return Batch(
             signal=self.signals(indices),
             fs=self.fs,
             leads=self.leads,
             record_ids=tuple(self._columns["record_id"][indices]),
             record_keys=self._keys[indices],
-            targets=None if target is None else self.target_matrix(target, classes, indices),
+            targets=None if target is None or steps is not None else self.target_matrix(target, classes, indices),
+            step_targets=None if target is None or steps is None else self.step_matrix(target, indices),
             patient=self._patients[indices] if self._patients_known else None,
             segment=self._columns["segment"][indices],
+            annotations=self._r_peaks(indices),
             seed=seed,
             epoch=epoch,
         )
@@ -218,8 +258,16 @@ class Store:
             age=row["age"],
             sex=row["sex"],
             labels={name: self.table[name].iloc[int(index)] for name in self.targets},
+            annotations=self.annotations(index),
             source=str(self.path),
         )
+
+    def annotations(self, index: int) -> dict[str, np.ndarray]:
+        """Positions by name in one window, in samples; empty where nothing is annotated."""
+        if self._marks is None:
+            return {}
+        start = self._start(index)
+        return self._marks.between(int(self._recordings[int(index)]), start, start + self.n_samples)
 
     def verify(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Check every window against its CRC-32; the number checked.
@@ -246,9 +294,40 @@ class Store:
         windows = f"{len(self)} windows of {self.seconds:g} s at {self.fs:g} Hz, {len(self.leads)} leads"
         return f"Store({str(self.path)!r}: {windows}; {splits})"
 
+    @cached_property
+    def _marks(self) -> Marks | None:
+        wanted = self.facts.get("annotations_sha256")
+        if wanted is None:
+            return None
+        file = self.path / "annotations.npz"
+        if not file.is_file() or sha256(file) != wanted:
+            raise DataError(f"{file} is missing or was altered since it was written; prepare the store again")
+        return Marks.load(file)
+
+    @cached_property
+    def _recordings(self) -> np.ndarray:
+        """Number of each window's recording, in order of first appearance."""
+        return pd.factorize(self.table["record_id"])[0].astype(np.int64)
+
+    def _start(self, index: int) -> int:
+        """First sample of a window on the time axis of its recording."""
+        return int(self._columns["segment"][int(index)]) * self.n_samples
+
+    def _r_peaks(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        if self._marks is None or "r_peaks" not in self._marks.names:
+            return {}
+        starts = self._columns["segment"][indices] * self.n_samples
+        return {"r_peaks": self._marks.padded("r_peaks", self._recordings[indices], starts, self.n_samples)}
+
+    def _step_labels(self, steps: StepTarget, index: int) -> np.ndarray:
+        assert self._marks is not None
+        start = self._start(index)
+        positions = self._marks.of_recording(int(self._recordings[int(index)]))
+        return steps.labels(positions, start, start + self.n_samples, self.fs)
+
     def _labels(self, target: str) -> pd.Series:
         if target not in self.targets:
-            known = ", ".join(self.targets) or "none: prepare with --labels FILE"
+            known = ", ".join((*self.targets, *self.step_targets)) or "none: prepare with --labels FILE"
             raise DataError(f"{self.path} has no target {target!r}; its targets: {known}")
         return self.table[target]
 

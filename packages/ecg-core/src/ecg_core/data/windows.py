@@ -11,7 +11,15 @@ from ecg_core.contracts.compose import Compose
 from ecg_core.data.record import Record
 from ecg_core.errors import DataError
 
-__all__ = ["check_output", "check_seconds", "default_pipeline", "prepared_windows"]
+__all__ = [
+    "check_output",
+    "check_seconds",
+    "checked_finite",
+    "default_pipeline",
+    "joined_annotations",
+    "prepared_record",
+    "prepared_windows",
+]
 
 
 def default_pipeline(fs: float) -> list[dict[str, Any]]:
@@ -25,6 +33,18 @@ def prepared_windows(record: Record, *, pipeline: Compose, leads: Sequence[str],
     Raises:
         DataError: The recording lacks a lead, is too short, or has NaN or flat leads.
     """
+    record = prepared_record(record, pipeline=pipeline, leads=leads, fs=fs, length=length)
+    if record.n_samples == length:
+        return [record]
+    return [record.crop(i * length, (i + 1) * length) for i in range(record.n_samples // length)]
+
+
+def prepared_record(record: Record, *, pipeline: Compose, leads: Sequence[str], fs: float, length: int) -> Record:
+    """The whole recording after the pipeline, at least ``length`` samples of it.
+
+    Raises:
+        DataError: The recording lacks a lead, is too short, or has NaN or flat leads.
+    """
     record = record.select_leads(leads)
     flaws = record.flaws()
     if flaws:
@@ -33,14 +53,29 @@ def prepared_windows(record: Record, *, pipeline: Compose, leads: Sequence[str],
     check_seconds(record.record_id, record.seconds, length=length, fs=fs)
     record = pipeline(record, generator=0)  # a store is a pure function of its recordings, whatever is in the pipeline
     check_output(record.record_id, record.fs, record.n_samples, length=length, fs=fs)
-    if not np.isfinite(record.signal).all():
-        raise DataError(
-            f"the pipeline made NaN or infinite samples of record {record.record_id!r}; its amplitudes are out of range"
-        )
-    count = record.n_samples // length
-    if record.n_samples == length:
-        return [record]
-    return [record.crop(i * length, (i + 1) * length) for i in range(count)]
+    checked_finite(record.signal, record.record_id)
+    return record
+
+
+def checked_finite(signal: np.ndarray, name: str) -> np.ndarray:
+    """What a pipeline made, if it is finite.
+
+    Raises:
+        DataError: It is not.
+    """
+    if not np.isfinite(signal).all():
+        raise DataError(f"the pipeline made NaN or infinite samples of record {name!r}; its amplitudes are out of range")
+    return signal
+
+
+def joined_annotations(windows: Sequence[Record]) -> dict[str, np.ndarray]:
+    """Annotations of consecutive windows as positions on their common time axis, sorted."""
+    start, found = 0, dict[str, list[np.ndarray]]()
+    for window in windows:
+        for name, positions in window.annotations.items():
+            found.setdefault(name, []).append(np.asarray(positions, dtype=np.int64) + start)
+        start += window.n_samples
+    return {name: np.sort(np.concatenate(parts)) for name, parts in found.items()}
 
 
 def check_seconds(name: str, seconds: float, *, length: int, fs: float) -> None:

@@ -63,15 +63,14 @@ def brings(model: str | Mapping[str, Any], part: str) -> bool:
 
 
 def check_task(task: Task, mode: str) -> None:
-    """One clear error for a task that a store's labels, or a frozen backbone, cannot train.
+    """One clear error for a task that cannot be trained on embeddings of a frozen backbone.
 
     Raises:
-        ConfigError: It labels samples, or has layers of its own that ``mode="linear"`` would leave out.
+        ConfigError: With ``mode="linear"`` it labels samples, or has layers of its own that would be left out.
     """
-    if task.per_step:
+    if task.per_step and mode == "linear":
         raise ConfigError(
-            f"{type(task).__name__} labels every sample, and a store holds labels of whole recordings; train it in Python on "
-            "batches with step_targets, or choose a model of windows"
+            f"{type(task).__name__} labels every sample, and mode=linear trains on pooled embeddings; use mode=lora"
         )
     if mode == "linear" and type(task).scores is not Task.scores:
         raise ConfigError(

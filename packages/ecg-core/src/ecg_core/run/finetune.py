@@ -23,7 +23,8 @@ from ecg_core.run.directory import RunDirectory, check_packages
 from ecg_core.run.optimization import check_optimization
 from ecg_core.run.order import Batches
 from ecg_core.run.probe import FrozenProbe
-from ecg_core.run.question import Problem, Question, question_of
+from ecg_core.run.question import Problem, Question
+from ecg_core.run.questions import question_of
 from ecg_core.run.run import Run
 from ecg_core.run.scoring import score_windows
 from ecg_core.run.settings import Settings
@@ -34,6 +35,8 @@ __all__ = ["build_task", "finetune"]
 # Adam on a linear layer over standardised features needs no small steps; a whole network does.
 _LINEAR = Recipe(lr=1e-2, lr_batch=0, weight_decay=1e-2, warmup=0.0)
 _DEEP = Recipe(lr=1e-3, lr_batch=0, weight_decay=0.05, warmup=0.1, clip=1.0)
+
+_EITHER = "give either --from RUN (a pre-trained backbone) or --backbone NAME (a new one)"
 
 
 def finetune(
@@ -69,12 +72,13 @@ def finetune(
     force: bool = False,
     resume: bool = False,
 ) -> RunDirectory:
-    """Train a model; the epoch with the best macro AUROC (of numbers: R²) on the validation patients is kept.
+    """Train a model; the epoch with the best macro AUROC (of numbers R², of samples F1) on the validation patients is kept.
 
     Args:
         data: A store, or its folder. Of the store that ``source`` was trained on, the fold of that run is taken.
         out: Run directory to write.
-        target: Which target of the store to predict. Windows without a label for it take no part.
+        target: Which target of the store to predict: a column, or one of its ``step_targets``, which are about every sample.
+            Windows without a label for it take no part.
         source: What to start from: a run directory, a card, weights beside their card, or what ``ecg weights import`` wrote.
         backbone: Or a new backbone, by name or configuration: supervised from scratch, and with ``mode="linear"`` the
             random encoder that every frozen one has to beat. A model that was published as a whole needs neither.
@@ -89,10 +93,10 @@ def finetune(
         norm: ``"frozen"``: running statistics of the backbone stay; ``"train"``: they follow the batches.
         fraction: Learn from this share of the training patients, every class among them; ``seed`` draws.
         shots: Learn from this many windows of each class; ``seed`` draws.
-        head: Name or configuration of a head; ``None`` means the model's own, or a linear one, over standardised embeddings
-            where they are frozen.
+        head: Name or configuration of a head; ``None`` means the model's own, or a linear one (of samples: per step), over
+            standardised embeddings where they are frozen.
         model: Name or configuration of the task that backbone and head answer; ``"classifier"``, of numbers ``"regressor"``,
-            unless given.
+            of samples ``"labeller"``, unless given.
         problem: Any number of classes per recording, exactly one, or a number (``"regression"``).
         augment: Transforms applied to training batches (not with ``mode="linear"``). For models that take the word.
         loss: What is minimised: name or configuration of a loss, or one that a registry built; ``None`` for the model's own,
@@ -112,10 +116,8 @@ def finetune(
     Returns:
         The run directory; ``model.json`` and ``model.safetensors`` in it are the product, plain weights without adapters.
     """
-    model = model or ("regressor" if problem == "regression" else "classifier")
-    given = (source is not None) + (backbone is not None)
-    if given > 1 or (not given and not brings(model, "backbone")):
-        raise ConfigError("give either --from RUN (a pre-trained backbone) or --backbone NAME (a new one)")
+    if source is not None and backbone is not None:
+        raise ConfigError(_EITHER)
     chosen = Adaptation(mode, rank, alpha, stages, unfreeze, unfreeze_every, norm)
     linear = mode == "linear"
     if linear and augment:
@@ -127,6 +129,9 @@ def finetune(
     if source is not None and (before := run_of(Path(source))) is not None:
         store = store.as_divided_for(before.facts["data"], before.path)
     question = question_of(store, target, problem)
+    model = model or question.model
+    if source is backbone is None and not brings(model, "backbone"):
+        raise ConfigError(_EITHER)
     question.keep_few(fraction=fraction, shots=shots, seed=seed)
     settings = Settings.from_recipe(
         _LINEAR if linear else _DEEP,
@@ -142,11 +147,11 @@ def finetune(
     ).resolved()
     check_optimization(settings)
     if head is None and not brings(model, "head"):
-        head = {"name": "linear", "normalise": linear}
+        head = {"name": question.head, **({"normalise": linear} if question.head == "linear" else {})}
     classes = question.classes
     task = build_task(store, source, backbone, head, classes, model=model, problem=problem, augment=augment, loss=loss, seed=seed)
-    check_task(task, mode)
     question.prepare(task)
+    check_task(task, mode)
     task = task.to(settings.device)
     signal, config = SignalContract.of(store), MODELS.to_config(task)
     learner, batches = _learner(task, chosen, question, settings)
@@ -160,14 +165,14 @@ def finetune(
         force=force,
         resume=resume,
         provenance=provenance("models", config),
-        target=target,
+        target=question.target,
         problem=problem,
         mode=mode,
         adaptation=chosen.to_dict(),
         few_labels={word: value for word, value in (("fraction", fraction), ("shots", shots)) if value is not None},
         source=None if source is None else str(source),
     )
-    facts = {"target": target, "problem": problem, "mode": mode}
+    facts = {"target": question.target, "problem": problem, "mode": mode}
 
     def save() -> None:
         save_model(run.path, "model", merged(task), kind="models", signal=signal, classes=list(classes), **facts)

@@ -21,7 +21,7 @@ from ecg_core.evaluation.regression import mean_absolute_error, r_squared
 from ecg_core.run.order import Batches
 from ecg_core.run.regression import RegressionTask
 
-__all__ = ["Problem", "Question", "question_of"]
+__all__ = ["ClassQuestion", "NumberQuestion", "Problem", "Question"]
 
 Problem = Literal["multi_label", "multi_class", "regression"]
 
@@ -34,10 +34,14 @@ class Question(ABC):
         train: Windows to learn from.
         val: Windows that decide which epoch is best.
         monitor: Which number of :meth:`measure` does, the larger the better.
+        model: Name of the task that answers it, unless another is wanted.
+        head: Name of that task's head.
     """
 
     classes: tuple[str, ...]
     monitor: str
+    model: str = "classifier"
+    head: str = "linear"
 
     def __init__(self, store: Store, target: str, train: np.ndarray, val: np.ndarray) -> None:
         self.store, self.target, self.train, self.val = store, target, train, val
@@ -112,6 +116,12 @@ class ClassQuestion(Question):
     def prepare(self, task: Task) -> None:
         if task.numbers:
             raise ConfigError(f"{type(task).__name__} answers with numbers, not with classes; use problem=regression")
+        if task.per_step:
+            every = ", ".join(self.store.step_targets) or "none of this store, whose recordings are not annotated"
+            raise ConfigError(
+                f"{type(task).__name__} labels every sample, and target {self.target!r} is about whole recordings; choose a "
+                f"model of windows, or a target of every sample: {every}"
+            )
 
     def targets(self, indices: np.ndarray) -> np.ndarray:
         return self.store.target_matrix(self.target, self.classes, indices)
@@ -131,6 +141,7 @@ class NumberQuestion(Question):
     """How much?"""
 
     monitor = "val_r2"
+    model = "regressor"
 
     def __init__(self, store: Store, target: str) -> None:
         self._numbers = numbers_of(store, target)
@@ -160,15 +171,6 @@ class NumberQuestion(Question):
         values = self._numbers[self.train]
         edges = np.quantile(values, [0.2, 0.4, 0.6, 0.8])
         return np.searchsorted(edges, values)[:, None] == np.arange(5)
-
-
-def question_of(store: Store, target: str, problem: Problem) -> Question:
-    """The question of a problem.
-
-    Raises:
-        DataError: The store cannot answer it.
-    """
-    return NumberQuestion(store, target) if problem == "regression" else ClassQuestion(store, target)
 
 
 def _patients(rows: Any) -> list[str]:
