@@ -100,7 +100,7 @@ class Adapting(nn.Module):
 
 
 def trained_parameters(learner: nn.Module) -> int:
-    """How many numbers a training moves in the end, adapters included."""
+    """How many numbers a training may move, adapters included, before it has begun."""
     return sum(p.numel() for p in learner.parameters() if p.requires_grad)
 
 

@@ -55,8 +55,8 @@ class SignalContract:
         """The contract of what was trained on this store."""
         return cls(store.fs, store.leads, store.n_samples, tuple(store.pipeline), provenance=tuple(_shippers(store.pipeline)))
 
-    def check(self, store: Store, who: Path) -> None:
-        """One clear error for a store whose signal a model was not trained on.
+    def check(self, store: Store, who: Path, *, leads: bool = True) -> None:
+        """One clear error for a store whose signal a model was not trained on; ``leads`` may be left out.
 
         Raises:
             RunError: Sampling frequency, leads or pipeline differ.
@@ -67,7 +67,7 @@ class SignalContract:
                 ("sampling frequency", f"{self.fs:g} Hz", f"{store.fs:g} Hz", f"--fs {self.fs:g}"),
                 ("leads", ",".join(self.leads), ",".join(store.leads), f"--leads {','.join(self.leads)}"),
             )
-            if mine != theirs
+            if mine != theirs and (leads or word != "leads")
         ]
         if differing:
             mine, theirs, options = (list(words) for words in zip(*differing, strict=True))

@@ -156,6 +156,7 @@ def finetune(
     answers = "per_step" if task.per_step else problem
     signal, config = SignalContract.of(store), MODELS.to_config(task)
     learner, batches = _learner(task, chosen, question, settings)
+    movable = trained_parameters(learner)
     run = RunDirectory.create(
         Path(out),
         kind="finetune",
@@ -199,7 +200,7 @@ def finetune(
     ended = {"steps": end["step"], "epochs": end["epoch"], "best_epoch": end["best_epoch"], question.monitor: end["best"]}
     if mode == "lora":
         ended["without_adapter"] = without_low_rank(task.backbone)
-    run.finish(**ended, **question.facts(), trained_parameters=trained_parameters(learner))
+    run.finish(**ended, **question.facts(), trained_parameters=movable)
     return run
 
 

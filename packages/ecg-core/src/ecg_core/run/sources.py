@@ -6,8 +6,10 @@ from pathlib import Path
 
 import torch
 
+from ecg_core.adaptation.lead_subset import for_leads
 from ecg_core.contracts.backbone import Backbone
 from ecg_core.contracts.task import Task
+from ecg_core.contracts.tokens import TokenBackbone
 from ecg_core.data.store import Store
 from ecg_core.errors import RunError
 from ecg_core.run.card import load_card
@@ -32,19 +34,28 @@ def run_of(source: Path) -> RunDirectory | None:
 def pretrained_backbone(source: Path, store: Store) -> Backbone:
     """The backbone of a run, of a card, of weights beside their card, or of a folder that ``ecg weights import`` wrote.
 
+    One that tells leads apart is cut down to those of the store.
+
     Raises:
         RunError: There is no backbone, or it was trained on another signal than the store's; the fitting ``ecg prep`` is named.
         CheckpointError: Card or weights are damaged.
         UnknownComponentError: The package that ships it is not installed; the install line is given.
     """
     card = load_card(_card_of(source))
-    card.signal.check(store, source)
+    card.signal.check(store, source, leads=store.fs != card.signal.fs)  # if data must be prepared anew, with all that fits
     module = card.build()
     found = module.backbone if isinstance(module, Task) else module
     if not isinstance(found, Backbone):
         raise RunError(
             f"{source} holds a {type(found).__name__}, not a backbone; give the --out of `ecg pretrain` or `ecg finetune`"
         )
+    if store.leads != card.signal.leads:
+        trained_on, samples = card.signal.leads, card.signal.samples
+        some = for_leads(found, store.leads, trained_on=trained_on, samples=samples) if isinstance(found, TokenBackbone) else None
+        if some is None:
+            card.signal.check(store, source)
+        else:
+            found = some
     if store.n_samples != card.signal.samples:
         _try_length(found, store, source, card.signal.seconds)
     return found
