@@ -128,7 +128,5 @@ def finetune(
     tell(f"fine-tuned ({mode}) on {run.facts['windows']} labelled windows: {score}, in {out}")
     if empty := [name for name, count in run.facts.get("examples", {}).items() if not count]:
         tell(f"no example of {', '.join(empty)} was among them; take more patients to learn of it")
-    if problem == "regression":
-        next_command(f"ecg predict {shell_path(out)} RECORDINGS -o predictions.csv")
-    else:
-        next_command(f"ecg evaluate {shell_path(out)} --split test --html {shell_path(out / 'report.html')}")
+    page = "" if word != "val_auroc" else f" --html {shell_path(out / 'report.html')}"
+    next_command(f"ecg evaluate {shell_path(out)} --split test{page}")

@@ -13,13 +13,17 @@ import pandas as pd
 from ecg_core.contracts.task import Task
 from ecg_core.data.files import checked_output, write_atomic, write_json
 from ecg_core.data.store import Store
-from ecg_core.errors import DataError
+from ecg_core.errors import ConfigError, DataError
 from ecg_core.evaluation.bootstrap import bootstrap
 from ecg_core.evaluation.evaluation import Evaluation, evaluate_scores
 from ecg_core.evaluation.paired import Comparison, compare_scores
+from ecg_core.evaluation.regression import NumberResult
 from ecg_core.evaluation.report import write_report
+from ecg_core.evaluation.samples import SampleEvaluation
 from ecg_core.evaluation.subgroups import age_bands, score_subgroups
 from ecg_core.run.directory import RunDirectory
+from ecg_core.run.evaluate_numbers import evaluate_run_of_numbers
+from ecg_core.run.evaluate_samples import evaluate_run_of_samples
 from ecg_core.run.floors import score_floors
 from ecg_core.run.leaks import check_apart, pretraining_warnings
 from ecg_core.run.progress import read_metrics
@@ -54,7 +58,7 @@ def evaluate(
     repeats: int = 1000,
     seed: int = 0,
     force: bool = False,
-) -> Evaluation:
+) -> Evaluation | SampleEvaluation | NumberResult:
     """Score the recordings of a split; write ``evaluation-SPLIT.json`` and ``predictions-SPLIT.csv`` into the run.
 
     Decisions are taken at the thresholds of greatest F1 on the validation recordings of the data the run was trained on; they are
@@ -88,6 +92,13 @@ def evaluate(
     store = store.as_divided_for(trained, directory.path)
     signal.check(store, directory.path)
     target = str(directory.facts["target"])
+    if task.per_step or task.numbers:
+        if html is not None or compare:
+            raise ConfigError("a report and a comparison are of models that tell classes of recordings apart; leave them out")
+        words: dict[str, Any] = {"target": target, "split": split, "repeats": repeats, "seed": seed}
+        if task.numbers:
+            return evaluate_run_of_numbers(directory.path, task, store, **words)
+        return evaluate_run_of_samples(directory.path, task, signal, store, **words)
     windows = store.indices(split, target=target)
     if not len(windows):
         raise DataError(f"the {split} split of {store.path} has no recording with a label for {target!r}")
@@ -105,7 +116,7 @@ def evaluate(
     thresholds = run_thresholds(task, validation, source)
     truth, scores, patients = recordings.targets, recordings.scores, recordings.patients
     drawn = bootstrap(truth, scores, patients=patients, repeats=repeats, seed=seed)
-    words: dict[str, Any] = {"classes": task.classes, "patients": patients, "repeats": repeats, "seed": seed}
+    words = {"classes": task.classes, "patients": patients, "repeats": repeats, "seed": seed}
     evaluation = evaluate_scores(truth, scores, thresholds=thresholds, temperature=temperature, drawn=drawn, **words)
 
     notes, others = _notes(split, thresholds.rule), dict[str, tuple[np.ndarray, bool]]()
