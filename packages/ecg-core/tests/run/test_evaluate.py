@@ -27,8 +27,8 @@ from ecg_core.run.evaluate import evaluate
 from ecg_core.run.finetune import build_task
 from ecg_core.run.floors import score_floors
 from ecg_core.run.monitor import embed_windows
-from ecg_core.run.predict import load_task
 from ecg_core.run.reduced_leads import score_lead_sets, takes_leads_by_name
+from ecg_core.run.scorer import load_task
 from ecg_core.run.scoring import mean_by_record, score_recordings
 from ecg_core.run.thresholds import stored_thresholds
 
