@@ -119,8 +119,8 @@ def finetune(
             force=force,
             resume=resume,
         )
-    word, number = ("val_r2", "R²") if problem == "regression" else ("val_auroc", "macro AUROC")
-    best = run.facts[word]
+    monitor = run.facts["monitor"]
+    best, number = run.facts[monitor], {"val_auroc": "macro AUROC", "val_r2": "R²", "val_f1": "macro F1"}[monitor]
     score = (
         "no validation patients" if best is None else f"best validation {number} {best:.3f} in epoch {run.facts['best_epoch']}"
     )
