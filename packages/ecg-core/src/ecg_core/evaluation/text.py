@@ -12,7 +12,7 @@ from ecg_core.evaluation.subgroups import Subgroup
 if TYPE_CHECKING:
     from ecg_core.evaluation.evaluation import Evaluation, LeadSet
 
-__all__ = ["evaluation_text", "group_score", "threshold_words"]
+__all__ = ["aligned", "evaluation_text", "group_score", "threshold_words"]
 
 _MOST_CLASSES = 12  # a confusion matrix of more does not fit a line
 
@@ -23,7 +23,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
     means = [("macro", "", str(evaluation.macro_auroc), str(evaluation.macro_auprc))]
     if evaluation.micro_auroc is not None:
         means.append(("micro", "", str(evaluation.micro_auroc), str(evaluation.micro_auprc)))
-    lines = _aligned([("class", "positives", "AUROC", "AUPRC"), *rows, *means])
+    lines = aligned([("class", "positives", "AUROC", "AUPRC"), *rows, *means])
     for part in (
         _decisions(evaluation.decisions),
         _calibration(evaluation),
@@ -57,7 +57,7 @@ def _decisions(decisions: Decisions | None) -> list[str]:
     ]
     macros = (decisions.macro_f1, decisions.macro_sensitivity, decisions.macro_specificity, decisions.macro_ppv)
     rows += [("macro", "", *map(str, macros)), ("micro", "", str(decisions.micro_f1), "", "", "")]
-    lines = [*_aligned([heads, *rows]), f"thresholds: {decisions.thresholds.source}"]
+    lines = [*aligned([heads, *rows]), f"thresholds: {decisions.thresholds.source}"]
     if decisions.thresholds.note:
         lines.append(f"note: {decisions.thresholds.note}")
     return lines + _confusion(decisions)
@@ -73,7 +73,7 @@ def _confusion(decisions: Decisions) -> list[str]:
     if not decisions.confusion or len(names) > _MOST_CLASSES:
         return []
     rows = [(f"true {name}", *map(str, row)) for name, row in zip(names, decisions.confusion, strict=True)]
-    lines = ["", *_aligned([("confusion", *(f"given {name}" for name in names)), *rows])]
+    lines = ["", *aligned([("confusion", *(f"given {name}" for name in names)), *rows])]
     if decisions.without_one_class:
         lines.append(f"{decisions.without_one_class} records with no or several true classes are in no row")
     return lines
@@ -95,7 +95,7 @@ def _comparisons(comparisons: Sequence[Comparison]) -> list[str]:
         return []
     heads = ("compared with", "AUROC", "this minus that", "p", "AUPRC", "this minus that", "p")
     rows = [tuple(_comparison_row(c)) for c in comparisons]
-    return [*_aligned([heads, *rows]), "differences are paired: the same draws of patients for both"]
+    return [*aligned([heads, *rows]), "differences are paired: the same draws of patients for both"]
 
 
 def _comparison_row(c: Comparison) -> Iterator[str]:
@@ -112,7 +112,7 @@ def _subgroups(groups: Sequence[Subgroup]) -> list[str]:
     rows = [
         (f"{g.attribute}: {g.name}", str(g.records), str(g.positives), group_score(g), str(len(g.classes) or "")) for g in groups
     ]
-    return _aligned([("group", "records", "labels", "AUROC", "classes"), *rows])
+    return aligned([("group", "records", "labels", "AUROC", "classes"), *rows])
 
 
 def group_score(group: Subgroup) -> str:
@@ -125,10 +125,10 @@ def _lead_sets(sets: Sequence[LeadSet]) -> list[str]:
         return []
     words = {"all": "as trained", "zeros": "the others set to zero", "tokens": "the others left out"}
     rows = [(s.name, ", ".join(s.leads), words.get(s.how, s.how), str(s.auroc), str(s.auprc)) for s in sets]
-    return _aligned([("leads", "which", "how", "AUROC", "AUPRC"), *rows])
+    return aligned([("leads", "which", "how", "AUROC", "AUPRC"), *rows])
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows of cells as lines: the first column to the left, the others to the right."""
     name, *widths = (max(len(cell) for cell in column) for column in zip(*rows, strict=True))
     return [

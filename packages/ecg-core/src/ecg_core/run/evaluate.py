@@ -13,13 +13,15 @@ import pandas as pd
 from ecg_core.contracts.task import Task
 from ecg_core.data.files import checked_output, write_atomic, write_json
 from ecg_core.data.store import Store
-from ecg_core.errors import DataError
+from ecg_core.errors import ConfigError, DataError
 from ecg_core.evaluation.bootstrap import bootstrap
 from ecg_core.evaluation.evaluation import Evaluation, evaluate_scores
 from ecg_core.evaluation.paired import Comparison, compare_scores
 from ecg_core.evaluation.report import write_report
+from ecg_core.evaluation.samples import SampleEvaluation
 from ecg_core.evaluation.subgroups import age_bands, score_subgroups
 from ecg_core.run.directory import RunDirectory
+from ecg_core.run.evaluate_samples import evaluate_run_of_samples
 from ecg_core.run.floors import score_floors
 from ecg_core.run.leaks import check_apart, pretraining_warnings
 from ecg_core.run.progress import read_metrics
@@ -54,7 +56,7 @@ def evaluate(
     repeats: int = 1000,
     seed: int = 0,
     force: bool = False,
-) -> Evaluation:
+) -> Evaluation | SampleEvaluation:
     """Score the recordings of a split; write ``evaluation-SPLIT.json`` and ``predictions-SPLIT.csv`` into the run.
 
     Decisions are taken at the thresholds of greatest F1 on the validation recordings of the data the run was trained on; they are
@@ -88,6 +90,12 @@ def evaluate(
     store = store.as_divided_for(trained, directory.path)
     signal.check(store, directory.path)
     target = str(directory.facts["target"])
+    if task.per_step:
+        if html is not None or compare:
+            raise ConfigError("a report and a comparison are of models of whole windows; this one labels samples, leave them out")
+        return evaluate_run_of_samples(
+            directory.path, task, signal, store, target=target, split=split, repeats=repeats, seed=seed
+        )
     windows = store.indices(split, target=target)
     if not len(windows):
         raise DataError(f"the {split} split of {store.path} has no recording with a label for {target!r}")
