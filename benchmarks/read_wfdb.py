@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 import ecg_core
+from ecg_core.data.annotation_file import AnnotationFile, write_annotations
 from ecg_core.data.leads import STANDARD_12
-from ecg_preproc.readers.annotation_file import AnnotationFile, read_annotations
-from ecg_preproc.readers.annotation_write import write_annotations
+from ecg_preproc.readers.annotation_file import read_annotations
 from ecg_preproc.readers.formats import FORMATS
 
 with warnings.catch_warnings():

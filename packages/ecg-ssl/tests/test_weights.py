@@ -12,7 +12,7 @@ import torch
 from ecg_core.discovery.registries import BACKBONES, SSL
 from ecg_core.errors import CheckpointError, ConfigError, OutputExistsError
 from ecg_core.run.card import load_card
-from ecg_ssl.convert import ecg_jepa, ecgfounder, jepa_weimann, w2v_cmsc
+from ecg_ssl.convert import ecg_jepa, ecgfounder, hubert_ecg, jepa_weimann, w2v_cmsc
 from ecg_ssl.methods.w2v_cmsc import W2VCMSC
 from ecg_ssl.weights.checkpoint_file import open_checkpoint
 from ecg_ssl.weights.command import weights
@@ -261,3 +261,17 @@ def test_a_round_trip_is_exact():
     assert all(torch.equal(again[name], state[name]) for name in state)
     with pytest.raises(ValueError, match="'norm.weight' is no name of a Net1D without normalisations"):
         ecgfounder.to_official({"norm.weight": torch.ones(1)})
+
+
+def test_hubert_ecg_is_recognised_with_its_size_and_takes_windows_as_published(file, tmp_path):
+    torch.manual_seed(0)
+    small = {"conv_width": 8, "width": 48, "depth": 1, "heads": 12, "position_kernel": 16, "position_groups": 4}
+    backbone = BACKBONES.build("hubert_ecg_base", in_leads=12, decimate=5, joined=True, **small).eval()
+    state = hubert_ecg.to_official(SSL.build("hubert_ecg", backbone=backbone, width=8).state_dict())
+    report = import_weights(file({"model_state_dict": state, "best_val_loss": 1.0}), tmp_path / "out")
+    assert report.layout.name == "hubert_ecg"
+    assert set(report.left_out) == {"masked_spec_embed", "final_proj.0.weight", "final_proj.0.bias", "label_embedding.0.weight"}
+    card = load_card(tmp_path / "out" / "backbone.json")
+    assert (card.signal.fs, card.signal.samples) == (500.0, 2500)
+    x = torch.randn(2, 12, 2500)
+    assert torch.equal(card.build()(x), backbone(x))

@@ -14,6 +14,7 @@ from torch import nn
 from ecg_core.contracts.backbone import Backbone, Stage
 from ecg_core.data.batch import Batch
 from ecg_ssl.gather import gather_rows
+from ecg_ssl.layers.cluster_codes import ClusterCodes
 from ecg_ssl.methods.clocs import CLOCS
 from ecg_ssl.methods.cmsc import CMSC
 from ecg_ssl.methods.comet import COMET
@@ -108,6 +109,9 @@ def results(share=slice(None)):
         value = loss(a, b, PATIENTS[share]) if name in PATIENT_LOSSES else loss(a, b)
         value.backward()
         found[f"{name}/loss"], found[f"{name}/grad"] = value.detach(), torch.cat([a.grad, b.grad], dim=1) / world
+    codes = ClusterCodes(3)
+    found["cluster_codes"] = codes(z[0][share])
+    found["cluster_centres"] = codes.centres
     for name, method in methods().items():
         method.train()
         value = method.loss(batch(share, paired=name == "pclr")).total

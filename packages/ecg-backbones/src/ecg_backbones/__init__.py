@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ecg_backbones.heads.mlp import MLPHead
     from ecg_backbones.heads.per_step import PerStepHead
     from ecg_backbones.heads.unet_decoder import UNetDecoder
+    from ecg_backbones.hubert_ecg import HuBERTECGEncoder, hubert_ecg_base, hubert_ecg_large, hubert_ecg_small
     from ecg_backbones.inception_time import InceptionTime
     from ecg_backbones.losses.asymmetric import AsymmetricLoss
     from ecg_backbones.losses.boundary import BoundaryLoss
@@ -162,6 +163,7 @@ _WHERE = {
     "heads.mlp": ("MLPHead",),
     "heads.per_step": ("PerStepHead",),
     "heads.unet_decoder": ("UNetDecoder",),
+    "hubert_ecg": ("HuBERTECGEncoder", "hubert_ecg_base", "hubert_ecg_large", "hubert_ecg_small"),
     "inception_time": ("InceptionTime",),
     "losses.asymmetric": ("AsymmetricLoss",),
     "losses.boundary": ("BoundaryLoss",),
@@ -262,6 +264,8 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
 # In full, because a type checker reads it; a test compares it with the table above.
 __all__ = [
+    "HuBERTECGEncoder",
+    "hubert_ecg_base",
     "AsymmetricLoss",
     "AttentiveHead",
     "BiGRU",
@@ -335,6 +339,8 @@ __all__ = [
     "efficientnetv2_m",
     "efficientnetv2_s",
     "fcn_wang",
+    "hubert_ecg_large",
+    "hubert_ecg_small",
     "midpoint_resnet",
     "mobilenet_v1_vanilla",
     "mobilenet_v2_vanilla",

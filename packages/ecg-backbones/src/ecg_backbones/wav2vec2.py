@@ -8,49 +8,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from ecg_backbones.layers.convolution import HeConv1d, LazyHeConv1d
 from ecg_backbones.layers.geometry import Geometry
+from ecg_backbones.layers.post_norm import ConvolutionalPositions, PostNormBlock
 from ecg_core.contracts.backbone import Backbone
-from ecg_core.layers.attention import SelfAttention
 
 __all__ = ["Wav2Vec2"]
-
-
-class _Positions(nn.Module):
-    """A grouped convolution over the steps with its weight as length and direction (Salimans & Kingma 2016)."""
-
-    def __init__(self, width: int, kernel_size: int, groups: int) -> None:
-        super().__init__()
-        self.groups, self.kernel_size = groups, kernel_size
-        self.direction = nn.Parameter(torch.empty(width, width // groups, kernel_size))
-        nn.init.normal_(self.direction, std=(4.0 / (kernel_size * width)) ** 0.5)
-        self.length = nn.Parameter(self.direction.detach().norm(dim=(0, 1), keepdim=True))
-        self.bias = nn.Parameter(torch.zeros(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        weight = self.direction * (self.length / self.direction.norm(dim=(0, 1), keepdim=True))
-        y = nn.functional.conv1d(x, weight, self.bias, padding=self.kernel_size // 2, groups=self.groups)
-        return nn.functional.gelu(y[..., : x.shape[-1]])  # an even kernel gives one step too many
-
-
-class _Block(nn.Module):
-    """``norm(x + attention(x))``, then ``norm(x + mlp(x))``."""
-
-    def __init__(self, width: int, *, heads: int, mlp_ratio: float, dropout: float) -> None:
-        super().__init__()
-        hidden = int(width * mlp_ratio)
-        self.attention = SelfAttention(width, heads=heads, head_width=width // heads)
-        self.attention_norm = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
-        self.mlp_norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.attention_norm(x + self.dropout(self.attention(x)))
-        return self.mlp_norm(x + self.dropout(self.mlp(x)))
 
 
 class Wav2Vec2(Backbone):
@@ -108,10 +73,10 @@ class Wav2Vec2(Backbone):
         self.channel_norm = nn.GroupNorm(conv_width, conv_width)
         self.local_norm = nn.LayerNorm(conv_width)
         self.project = nn.Linear(conv_width, width)
-        self.positions = _Positions(width, position_kernel, position_groups)
+        self.positions = ConvolutionalPositions(width, position_kernel, position_groups)
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(_Block(width, heads=heads, mlp_ratio=mlp_ratio, dropout=dropout) for _ in range(depth))
+        self.blocks = nn.ModuleList(PostNormBlock(width, heads=heads, mlp_ratio=mlp_ratio, dropout=dropout) for _ in range(depth))
         self._geometry = seen
         self.min_samples = seen.min_samples
         self.stages = (seen.stage(width, sees_all=True),)
@@ -143,13 +108,21 @@ class Wav2Vec2(Backbone):
         """Normalised local features as tokens ``(batch, steps, width)``."""
         return self.project(self.local_norm(local))
 
+    def frames(self, x: Tensor) -> Tensor:
+        """The samples that each step of the local features sees, ``(batch, steps, leads, samples of a step)``."""
+        return x.unfold(-1, self._geometry.receptive_field, self._geometry.stride).transpose(1, 2)
+
     def contextual(self, tokens: Tensor) -> Tensor:
         """Tokens ``(batch, steps, width)`` with positions, through the blocks."""
+        return self.block_outputs(tokens)[-1]
+
+    def block_outputs(self, tokens: Tensor) -> list[Tensor]:
+        """The tokens in front of the first block and behind each, ``(batch, steps, width)`` each."""
         x = tokens + self.positions(tokens.transpose(1, 2)).transpose(1, 2)
-        x = self.dropout(self.norm(x))
+        outputs = [self.dropout(self.norm(x))]
         for block in self.blocks:
-            x = block(x)
-        return x
+            outputs.append(block(outputs[-1]))
+        return outputs
 
     def forward_intermediates(self, x: Tensor) -> list[Tensor]:
         """The map behind the last block."""

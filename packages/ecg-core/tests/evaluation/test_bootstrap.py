@@ -8,7 +8,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ecg_core.errors import DataError
 from ecg_core.evaluation import bootstrap as room
-from ecg_core.evaluation.bootstrap import bootstrap, clusters, interval, multiplicities
+from ecg_core.evaluation.bootstrap import bootstrap, clusters, interval, micro_bootstrap, multiplicities
 
 
 def scored(seed: int, records: int = 120, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -27,6 +27,17 @@ def test_each_repeat_equals_scikit_learn_on_the_records_written_out():
         for c in range(targets.shape[1]):
             assert drawn.auroc[repeat, c] == pytest.approx(roc_auc_score(t[:, c], s[:, c]), abs=1e-12)
             assert drawn.auprc[repeat, c] == pytest.approx(average_precision_score(t[:, c], s[:, c]), abs=1e-12)
+
+
+def test_each_micro_repeat_equals_scikit_learn_on_the_records_written_out():
+    targets, scores = scored(8)
+    patients = np.random.default_rng(1).integers(0, 50, len(targets))
+    drawn = micro_bootstrap(targets, scores, patients=patients, repeats=6, seed=3)
+    blocks = list(multiplicities(clusters(patients, len(targets)), repeats=6, seed=3))
+    for repeat, times in enumerate(np.concatenate(blocks, axis=1).T.astype(int)):
+        t, s = np.repeat(targets, times, axis=0), np.repeat(scores, times, axis=0)
+        assert drawn.auroc[repeat, 0] == pytest.approx(roc_auc_score(t, s, average="micro"), abs=1e-12)
+        assert drawn.auprc[repeat, 0] == pytest.approx(average_precision_score(t, s, average="micro"), abs=1e-12)
 
 
 def test_all_records_of_a_patient_come_together_and_as_many_patients_as_there_are():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ecg_core.errors import DataError
-from ecg_core.evaluation.metrics import auprc, auroc, macro
+from ecg_core.evaluation.metrics import auprc, auroc, macro, micro_auprc, micro_auroc
 
 
 def column(*values: float) -> np.ndarray:
@@ -35,6 +35,13 @@ def test_auroc_is_the_fraction_of_positive_negative_pairs_in_the_right_order():
 
 def test_average_precision_of_hits_at_ranks_one_and_three_is_five_sixths():
     assert auprc(column(1, 0, 1, 0), column(0.9, 0.7, 0.6, 0.2)) == pytest.approx([(1 / 1 + 2 / 3) / 2])
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_micro_areas_are_those_of_scikit_learn(ties):
+    targets, scores = scored(7, ties=ties)
+    assert micro_auroc(targets, scores) == pytest.approx(roc_auc_score(targets, scores, average="micro"), abs=1e-12)
+    assert micro_auprc(targets, scores) == pytest.approx(average_precision_score(targets, scores, average="micro"), abs=1e-12)
 
 
 def test_perfect_inverted_and_constant_scores_give_one_zero_and_one_half():

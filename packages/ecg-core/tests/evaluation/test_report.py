@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,8 +11,11 @@ import numpy as np
 import pytest
 
 from ecg_core.errors import DataError
-from ecg_core.evaluation.evaluation import Evaluation, evaluate_scores
+from ecg_core.evaluation.evaluation import Evaluation, LeadSet, evaluate_scores
+from ecg_core.evaluation.paired import compare_scores
 from ecg_core.evaluation.report import ReportExample, write_report
+from ecg_core.evaluation.subgroups import score_subgroups
+from ecg_core.evaluation.thresholds import Thresholds, choose_thresholds
 
 CLASSES = ("NORM", "<script>alert(1)</script>", "WPW", "RARE")
 HOSTILE = '<img src=x onerror="alert(1)">&\'"'
@@ -153,6 +157,82 @@ def test_parts_without_content_are_left_out(write):
         "What was trained on what",
     ):
         assert heading not in text
+
+
+def rich(scored, evaluation, *, argmax: bool = False) -> Evaluation:
+    """An evaluation with every part there is, and hostile names in all of them."""
+    targets, scores = scored
+    thresholds = Thresholds.argmax(CLASSES) if argmax else choose_thresholds(targets, scores, classes=CLASSES, source=HOSTILE)
+    words = {"classes": CLASSES, "repeats": 20}
+    made = evaluate_scores(targets, scores, thresholds=thresholds, temperature=1.5, **words)
+    return replace(
+        made,
+        comparisons=(
+            compare_scores(targets, scores, scores[::-1], name="random encoder", floor=True, **words),
+            compare_scores(targets, scores, scores, name=HOSTILE, **words),
+        ),
+        subgroups=score_subgroups(targets, scores, {"sex": ["F"] * 390 + [HOSTILE] * 10}, **words),
+        lead_sets=(LeadSet(HOSTILE, ("I",), "zeros", made.macro_auroc, made.macro_auprc),),
+        warnings=(f"seen before: {HOSTILE}",),
+        notes=(HOSTILE,),
+    )
+
+
+def written(tmp_path: Path, scored, found: Evaluation) -> str:
+    path = write_report(tmp_path / "rich.html", found, title="t", facts={}, targets=scored[0], scores=scored[1])
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("argmax", [False, True])
+def test_every_part_is_there_and_nothing_in_it_becomes_markup(tmp_path, scored, evaluation, argmax):
+    source = written(tmp_path, scored, rich(scored, evaluation, argmax=argmax))
+    page = Page(source)
+    assert not page.open
+    assert not {"script", "link", "iframe", "object", "base", "form", "img"} & set(page.tags)
+    assert not [name for _, name, _ in page.attributes if name.startswith("on")]
+    for heading in ("Compared with", "Decisions", "Calibration", "Groups", "Fewer leads"):
+        assert heading in page.text
+    assert "nan" not in page.text.replace("scanning", "")
+
+
+def test_decisions_stand_with_their_thresholds_and_counts(tmp_path, scored, evaluation):
+    found = rich(scored, evaluation)
+    text = Page(written(tmp_path, scored, found)).text
+    norm = found.decisions.per_class[0]
+    assert f"NORM{norm.threshold:.3f}{norm.f1.value:.3f} {norm.f1.low:.3f} – {norm.f1.high:.3f}" in text
+    counts = (norm.true_positives, norm.false_negatives, norm.false_positives, norm.true_negatives)
+    assert f"NORM{''.join(map(str, counts))}" in text
+    assert "the default 0.5 is used there" in text
+    assert "Logits were divided by the temperature 1.500" in text
+
+
+def test_a_multi_class_report_holds_the_confusion_matrix(tmp_path, scored, evaluation):
+    found = rich(scored, evaluation, argmax=True)
+    text = Page(written(tmp_path, scored, found)).text
+    assert f"NORM{''.join(map(str, found.decisions.confusion[0]))}" in text
+    assert f"{found.decisions.without_one_class:,} records with no or several true classes" in text
+
+
+def test_differences_stand_with_interval_and_p_value_and_a_sure_one_is_bold(tmp_path, scored, evaluation):
+    found = rich(scored, evaluation)
+    source = written(tmp_path, scored, found)
+    apart = found.comparisons[0].auroc_difference
+    assert apart.low > 0  # real scores against scores of other records
+    assert f"<b>{apart.value:+.3f}</b> <small>{apart.low:+.3f} to {apart.high:+.3f}</small><small>p " in source
+    assert "+0.000 <small>+0.000 to +0.000</small><small>p 1.000</small>" in source
+
+
+def test_what_an_encoder_has_seen_is_said_before_the_numbers(tmp_path, scored, evaluation):
+    text = Page(written(tmp_path, scored, rich(scored, evaluation))).text
+    assert text.index("Seen before:") < text.index("Macro AUROC")
+
+
+def test_groups_have_their_own_numbers_or_the_reason_why_not(tmp_path, scored, evaluation):
+    found = rich(scored, evaluation)
+    text = Page(written(tmp_path, scored, found)).text
+    women = found.subgroups[1] if found.subgroups[0].auroc is None else found.subgroups[0]
+    assert f"F390{women.positives}{len(women.classes)} of 4{women.auroc.value:.3f}" in text
+    assert "not scored: fewer than 20 records" in text
 
 
 def test_baselines_are_compared_and_other_records_are_called_not_comparable(write, scored, evaluation):

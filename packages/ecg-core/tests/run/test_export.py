@@ -13,7 +13,8 @@ from ecg_core.errors import CheckpointError, ConfigError, DataError, OutputExist
 from ecg_core.run.export import export
 from ecg_core.run.exported import Exported
 from ecg_core.run.load import load
-from ecg_core.run.predict import load_task, predict
+from ecg_core.run.predict import predict
+from ecg_core.run.scorer import load_task
 
 needs_onnx = pytest.mark.skipif(
     any(__import__("importlib.util").util.find_spec(p) is None for p in ("onnx", "onnxscript", "onnxruntime")),

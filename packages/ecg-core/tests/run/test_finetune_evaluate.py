@@ -14,11 +14,12 @@ import torch
 from ecg_core.data.prepare import prepare
 from ecg_core.data.store import Store
 from ecg_core.errors import ConfigError, DataError, RunError
-from ecg_core.run.evaluate import _baselines, evaluate
+from ecg_core.run.evaluate import evaluate
 from ecg_core.run.finetune import finetune
 from ecg_core.run.load import load
 from ecg_core.run.predict import predict
 from ecg_core.run.progress import read_metrics
+from ecg_core.run.rivals import evaluated_rivals
 
 
 @pytest.mark.parametrize("mode", ["linear", "full"])
@@ -148,7 +149,7 @@ def test_runs_of_the_same_name_stand_beside_each_other(finetuned: Callable[..., 
     for run in runs:
         evaluate(run, repeats=5)
     here = json.loads((runs[0] / "evaluation-test.json").read_text(encoding="utf-8"))
-    titles = list(_baselines(runs, "test", here))
+    titles = [rival.title for rival in evaluated_rivals(runs, "test", here)]
     assert titles == [f"{runs[0]} (from scratch, full)", f"{runs[1]} (from scratch, full)", "c (from scratch, full)"]
 
 

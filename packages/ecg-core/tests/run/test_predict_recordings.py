@@ -17,7 +17,9 @@ from ecg_core.data.store import Store
 from ecg_core.errors import DataError, MissingExtraError, OutputExistsError, RunError
 from ecg_core.run import predict as module
 from ecg_core.run.load import load
-from ecg_core.run.predict import find_record, load_task, predict, record_probabilities
+from ecg_core.run.predict import predict, record_probabilities
+from ecg_core.run.recordings import find_record
+from ecg_core.run.scorer import load_task
 
 
 @pytest.fixture
@@ -110,7 +112,7 @@ def test_parquet_without_pyarrow_is_refused_before_any_work(
     run: Path, recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    monkeypatch.setattr(module, "load_task", lambda run: pytest.fail("the model was loaded first"))
+    monkeypatch.setattr(module, "load_scorer", lambda run: pytest.fail("the model was loaded first"))
     with pytest.raises(MissingExtraError, match="Parquet needs pyarrow: pip install pyarrow; or write CSV instead"):
         predict(run, recordings, tmp_path / "p.parquet")
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecg_core.data.annotation_file import SYMBOLS, AnnotationFile, encode_annotations, write_annotations
 from ecg_core.data.record import Record
 from ecg_core.errors import DataError
 from ecg_preproc.readers.aami import AAMI_CLASSES, BEATS, aami_class
-from ecg_preproc.readers.annotation_file import SYMBOLS, AnnotationFile, parse_annotations, read_annotations
-from ecg_preproc.readers.annotation_write import encode_annotations, write_annotations
+from ecg_preproc.readers.annotation_file import parse_annotations, read_annotations
 from ecg_preproc.readers.annotations import delineation, named_annotations, positions_in_samples
 from ecg_preproc.readers.wfdb import WFDBReader
 from ecg_preproc.readers.write import write_record

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ecg_core.data.annotation_file import AnnotationFile, write_annotations
 from ecg_core.data.record import Record
 from ecg_core.data.source import choose_reader
 from ecg_core.errors import DataError
-from ecg_preproc.readers.annotation_file import AnnotationFile
-from ecg_preproc.readers.annotation_write import write_annotations
 from ecg_preproc.readers.mitdb import DS1, DS2, PACED, MITDBReader
 from ecg_preproc.readers.write import write_record
 

@@ -13,10 +13,16 @@ if TYPE_CHECKING:
     from ecg_ssl.base.latent import BaseLatentPredictor, Latents
     from ecg_ssl.base.masked import BaseMaskedAutoencoder
     from ecg_ssl.base.token import BaseTokenPredictor
+    from ecg_ssl.clustering import Clustering, kmeans, nearest
+    from ecg_ssl.descriptors import cepstra, time_frequency
+    from ecg_ssl.frozen import Frozen
     from ecg_ssl.gather import gather_rows
+    from ecg_ssl.heads.codes import CosineCodeHead
     from ecg_ssl.heads.projection import ProjectionHead
     from ecg_ssl.heads.prototypes import PrototypeHead
     from ecg_ssl.key_queue import KeyQueue
+    from ecg_ssl.layers.cluster_codes import ClusterCodes
+    from ecg_ssl.layers.code_usage import CodeUsage
     from ecg_ssl.layers.latent_predictor import LatentPredictor
     from ecg_ssl.layers.quantizer import GumbelQuantizer
     from ecg_ssl.masking import Masking, mask_as_given, mask_by_noise, mask_groups, mask_spans
@@ -29,6 +35,7 @@ if TYPE_CHECKING:
     from ecg_ssl.methods.data2vec import Data2Vec
     from ecg_ssl.methods.dino import DINO
     from ecg_ssl.methods.ecg_jepa import ECGJEPA
+    from ecg_ssl.methods.hubert_ecg import HuBERTECG
     from ecg_ssl.methods.jepa_weimann import JEPAWeimann
     from ecg_ssl.methods.lejepa import LeJEPA, lejepa_loss
     from ecg_ssl.methods.mae import MAE, mae_ecg, mlae, mtae
@@ -46,6 +53,7 @@ if TYPE_CHECKING:
     from ecg_ssl.objectives.barlow_twins import barlow_twins
     from ecg_ssl.objectives.clocs import clocs
     from ecg_ssl.objectives.cmsc import cmsc
+    from ecg_ssl.objectives.code_prediction import code_prediction
     from ecg_ssl.objectives.cpc import cpc
     from ecg_ssl.objectives.dcl import dcl
     from ecg_ssl.objectives.info_nce import info_nce
@@ -68,6 +76,13 @@ if TYPE_CHECKING:
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
+    "clustering": ("Clustering", "kmeans", "nearest"),
+    "descriptors": ("cepstra", "time_frequency"),
+    "frozen": ("Frozen",),
+    "heads.codes": ("CosineCodeHead",),
+    "layers.cluster_codes": ("ClusterCodes",),
+    "layers.code_usage": ("CodeUsage",),
+    "methods.hubert_ecg": ("HuBERTECG",),
     "base.contrastive": ("BaseContrastiveLearner",),
     "base.follower": ("BaseMomentumLearner",),
     "base.latent": ("BaseLatentPredictor", "Latents"),
@@ -106,6 +121,7 @@ _WHERE = {
     "objectives.barlow_twins": ("barlow_twins",),
     "objectives.clocs": ("clocs",),
     "objectives.cmsc": ("cmsc",),
+    "objectives.code_prediction": ("code_prediction",),
     "objectives.cpc": ("cpc",),
     "objectives.dcl": ("dcl",),
     "objectives.info_nce": ("info_nce",),
@@ -130,6 +146,16 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
 # In full, because a type checker reads it; a test compares it with the table above.
 __all__ = [
+    "ClusterCodes",
+    "Clustering",
+    "CodeUsage",
+    "CosineCodeHead",
+    "Frozen",
+    "HuBERTECG",
+    "cepstra",
+    "code_prediction",
+    "kmeans",
+    "nearest",
     "BYOL",
     "BarlowTwins",
     "BaseContrastiveLearner",
@@ -208,6 +234,7 @@ __all__ = [
     "sigreg",
     "teacher_probabilities",
     "temporal_contrast",
+    "time_frequency",
     "timestamp_mask",
     "token_info_nce",
     "vicreg",

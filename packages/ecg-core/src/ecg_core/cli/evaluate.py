@@ -18,6 +18,9 @@ def evaluate(
     split: Literal["train", "val", "test"] = "test",
     html: Path | None = None,
     compare: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative=())] = None,
+    floors: bool = True,
+    leads_table: Annotated[bool, Parameter(negative=())] = False,
+    calibrate: Annotated[bool, Parameter(negative=())] = False,
     examples: int = 4,
     repeats: int = 1000,
     seed: int = 0,
@@ -30,17 +33,31 @@ def evaluate(
         data: Prepared store; the one of the run unless given.
         split: train, val or test.
         html: Report to write, one self-contained file.
-        compare: Evaluated runs to set beside this one in the report.
+        compare: Evaluated runs; what they differ by is shown with interval and p-value.
+        floors: Set a random encoder and hand-crafted features beside the model, in seconds.
+        leads_table: Score the model on 8, 6, 3, 2 leads and one lead too.
+        calibrate: Divide the logits by the temperature that fits the validation recordings best.
         examples: Recordings shown in the report.
         repeats: Bootstrap repeats; patients are resampled.
-        seed: Of the bootstrap.
+        seed: Of the bootstrap and of the floors.
         force: Replace an existing report.
     """
     from ecg_core.run.directory import RunDirectory
     from ecg_core.run.evaluate import evaluate as score
 
     evaluation = score(
-        run, data=data, split=split, html=html, compare=compare or (), examples=examples, repeats=repeats, seed=seed, force=force
+        run,
+        data=data,
+        split=split,
+        html=html,
+        compare=compare or (),
+        floors=floors,
+        leads_table=leads_table,
+        calibrate=calibrate,
+        examples=examples,
+        repeats=repeats,
+        seed=seed,
+        force=force,
     )
     tell(str(evaluation))
     if html is not None:

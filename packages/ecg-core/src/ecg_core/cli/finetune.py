@@ -120,7 +120,7 @@ def finetune(
             resume=resume,
         )
     monitor = run.facts["monitor"]
-    best, number = run.facts[monitor], {"val_auroc": "macro AUROC", "val_r2": "R²", "val_f1": "macro F1"}[monitor]
+    best, number = run.facts[monitor], {"val_auroc": "macro AUROC", "val_r2": "R²", "val_f1": "macro F1 of samples"}[monitor]
     score = (
         "no validation patients" if best is None else f"best validation {number} {best:.3f} in epoch {run.facts['best_epoch']}"
     )
@@ -129,5 +129,7 @@ def finetune(
         tell(f"no example of {', '.join(empty)} was among them; take more patients to learn of it")
     if problem == "regression":
         next_command(f"ecg predict {shell_path(out)} RECORDINGS -o predictions.csv")
+    elif monitor == "val_f1":  # a report in pictures is of whole windows
+        next_command(f"ecg evaluate {shell_path(out)} --split test")
     else:
         next_command(f"ecg evaluate {shell_path(out)} --split test --html {shell_path(out / 'report.html')}")

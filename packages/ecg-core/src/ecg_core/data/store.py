@@ -262,10 +262,17 @@ class Store:
             source=str(self.path),
         )
 
-    def annotations(self, index: int) -> dict[str, np.ndarray]:
-        """Positions by name in one window, in samples; empty where nothing is annotated."""
+    def annotations(self, index: int, *, whole: bool = False) -> dict[str, np.ndarray]:
+        """Positions by name in one window, in samples; empty where nothing is annotated.
+
+        Args:
+            index: Row number of the window.
+            whole: All positions of its recording, from the beginning of the recording on.
+        """
         if self._marks is None:
             return {}
+        if whole:
+            return self._marks.of_recording(int(self._recordings[int(index)]))
         start = self._start(index)
         return self._marks.between(int(self._recordings[int(index)]), start, start + self.n_samples)
 

@@ -18,7 +18,7 @@ from ecg_core.errors import DataError
 from ecg_core.evaluation.metrics import check_scores
 from ecg_core.evaluation.ranking import Floats, Indices, Ranking
 
-__all__ = ["Interval", "Resamples", "bootstrap", "clusters", "interval", "multiplicities"]
+__all__ = ["Interval", "Resamples", "bootstrap", "clusters", "interval", "micro_bootstrap", "multiplicities"]
 
 # Cumulative sums run down the records: a block of weights should fit the cache, so few columns, and never above this size.
 _BLOCK_REPEATS = 64
@@ -71,6 +71,26 @@ def bootstrap(
         for column, ranking in enumerate(rankings):
             roc[start:stop, column], pr[start:stop, column] = ranking.areas(weights)
         start = stop
+    return Resamples(roc, pr)
+
+
+def micro_bootstrap(
+    targets: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    *,
+    patients: Sequence[object] | npt.NDArray[np.generic] | None = None,
+    repeats: int = 1000,
+    seed: int = 0,
+) -> Resamples:
+    """AUROC and AUPRC of all decisions taken together, ``(repeats, 1)`` each, under the draws of :func:`bootstrap`.
+
+    Every record stands once per class in one ranking, so frequent classes count for more, and scores of different classes are
+    compared with each other. Arguments and errors are those of :func:`bootstrap`.
+    """
+    truth, guess = check_scores(targets, scores)
+    ranking = Ranking.together(truth, guess)
+    areas = [ranking.areas(weights) for weights in multiplicities(clusters(patients, len(truth)), repeats=repeats, seed=seed)]
+    roc, pr = (np.concatenate(parts)[:, np.newaxis] for parts in zip(*areas, strict=True))
     return Resamples(roc, pr)
 
 

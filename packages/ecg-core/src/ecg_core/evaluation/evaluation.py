@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,31 +12,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from ecg_core.errors import DataError
-from ecg_core.evaluation.bootstrap import bootstrap, clusters, interval
-from ecg_core.evaluation.metrics import auprc, auroc, check_scores, macro
+from ecg_core.evaluation.bootstrap import Resamples, bootstrap, clusters, micro_bootstrap
+from ecg_core.evaluation.calibration import Calibration, calibrate_scores
+from ecg_core.evaluation.decisions import Decisions, decide_and_score
+from ecg_core.evaluation.estimate import Estimate, macro_estimate
+from ecg_core.evaluation.metrics import auprc, auroc, check_scores, micro_auprc, micro_auroc
+from ecg_core.evaluation.paired import Comparison
 from ecg_core.evaluation.ranking import Floats
+from ecg_core.evaluation.stored import pack, unpack
+from ecg_core.evaluation.subgroups import Subgroup
+from ecg_core.evaluation.text import evaluation_text
+from ecg_core.evaluation.thresholds import Thresholds
 
-__all__ = ["ClassResult", "Estimate", "Evaluation", "evaluate_scores"]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value with its interval.
-
-    Args:
-        value: On all records; NaN where undefined.
-        low: Lower end of the interval.
-        high: Upper end.
-        usable: Bootstrap repeats in which the value existed (a rare class may not be drawn).
-    """
-
-    value: float
-    low: float
-    high: float
-    usable: int
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f}–{self.high:.3f})" if math.isfinite(self.value) else "undefined"
+__all__ = ["ClassResult", "Estimate", "Evaluation", "LeadSet", "evaluate_scores"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +33,25 @@ class ClassResult:
 
     name: str
     positives: int
+    auroc: Estimate
+    auprc: Estimate
+
+
+@dataclass(frozen=True)
+class LeadSet:
+    """The model on some of its leads.
+
+    Args:
+        name: Of the set.
+        leads: Which ones.
+        how: ``"all"``, ``"zeros"`` (the others were set to zero) or ``"tokens"`` (the others were left out).
+        auroc: Macro AUROC.
+        auprc: Macro AUPRC.
+    """
+
+    name: str
+    leads: tuple[str, ...]
+    how: str
     auroc: Estimate
     auprc: Estimate
 
@@ -63,6 +69,16 @@ class Evaluation:
         level: Of the intervals, e.g. 0.95.
         repeats: Bootstrap repeats.
         seed: Of the bootstrap.
+        micro_auroc: Of all classes in one ranking.
+        micro_auprc: The same for AUPRC.
+        decisions: F1, sensitivity, specificity and positive predictive value at thresholds chosen elsewhere.
+        calibration: Whether probabilities come true; ``None`` of scores that are none.
+        comparisons: Other models on the same records, floors first.
+        subgroups: Parts of the records.
+        lead_sets: The model on fewer leads.
+        warnings: Sentences on what makes these numbers better than they would be elsewhere, such as records of this split
+            that the encoder was pre-trained on.
+        notes: Sentences on what could not be made.
     """
 
     per_class: tuple[ClassResult, ...]
@@ -73,6 +89,15 @@ class Evaluation:
     level: float
     repeats: int
     seed: int
+    micro_auroc: Estimate | None = None
+    micro_auprc: Estimate | None = None
+    decisions: Decisions | None = None
+    calibration: Calibration | None = None
+    comparisons: tuple[Comparison, ...] = ()
+    subgroups: tuple[Subgroup, ...] = ()
+    lead_sets: tuple[LeadSet, ...] = ()
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -85,61 +110,40 @@ class Evaluation:
         return tuple(result.name for result in self.per_class if math.isnan(result.auroc.value))
 
     def table(self) -> pd.DataFrame:
-        """One row per class: class, positives, auroc, auroc_low, auroc_high, auprc, auprc_low, auprc_high."""
-        rows = [
-            (r.name, r.positives, r.auroc.value, r.auroc.low, r.auroc.high, r.auprc.value, r.auprc.low, r.auprc.high)
-            for r in self.per_class
-        ]
-        names = ["class", "positives", "auroc", "auroc_low", "auroc_high", "auprc", "auprc_low", "auprc_high"]
-        return pd.DataFrame(rows, columns=names)
+        """One row per class: class, positives, and each number with its ends: auroc, auroc_low, auroc_high, auprc, ….
+
+        With decisions there are also threshold, f1, sensitivity, specificity and ppv.
+        """
+        rows: list[dict[str, Any]] = []
+        for place, result in enumerate(self.per_class):
+            row: dict[str, Any] = {"class": result.name, "positives": result.positives}
+            numbers = {"auroc": result.auroc, "auprc": result.auprc}
+            if self.decisions is not None:
+                decided = self.decisions.per_class[place]
+                row["threshold"] = math.nan if decided.threshold is None else decided.threshold
+                numbers |= {name: getattr(decided, name) for name in ("f1", "sensitivity", "specificity", "ppv")}
+            for name, number in numbers.items():
+                row |= {name: number.value, f"{name}_low": number.low, f"{name}_high": number.high}
+            rows.append(row)
+        return pd.DataFrame(rows)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, for JSON; NaN becomes ``None``."""
-        return {
-            "n_records": self.n_records,
-            "n_patients": self.n_patients,
-            "level": self.level,
-            "repeats": self.repeats,
-            "seed": self.seed,
-            "macro_auroc": _to_json(self.macro_auroc),
-            "macro_auprc": _to_json(self.macro_auprc),
-            "undefined": list(self.undefined),
-            "per_class": [
-                {"name": r.name, "positives": r.positives, "auroc": _to_json(r.auroc), "auprc": _to_json(r.auprc)}
-                for r in self.per_class
-            ],
-        }
+        """Everything, for JSON; NaN becomes ``None``, and parts that were not made are absent."""
+        stored: dict[str, Any] = {**pack(self), "n_patients": self.n_patients, "undefined": list(self.undefined)}
+        return stored
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Evaluation:
-        """The inverse of :meth:`to_dict`."""
-        return cls(
-            per_class=tuple(
-                ClassResult(r["name"], r["positives"], _from_json(r["auroc"]), _from_json(r["auprc"]))
-                for r in stored["per_class"]
-            ),
-            macro_auroc=_from_json(stored["macro_auroc"]),
-            macro_auprc=_from_json(stored["macro_auprc"]),
-            n_records=stored["n_records"],
-            n_patients=stored["n_patients"],
-            level=stored["level"],
-            repeats=stored["repeats"],
-            seed=stored["seed"],
-        )
+        """The inverse of :meth:`to_dict`; files of earlier versions lack the later parts."""
+        return unpack(cls, stored)
 
     def __str__(self) -> str:
-        rows = [(r.name, str(r.positives), str(r.auroc), str(r.auprc)) for r in self.per_class]
-        rows = [("class", "positives", "AUROC", "AUPRC"), *rows, ("macro", "", str(self.macro_auroc), str(self.macro_auprc))]
-        name, *widths = (max(len(cell) for cell in column) for column in zip(*rows, strict=True))
-        lines = [
-            "  ".join([row[0].ljust(name), *(cell.rjust(width) for cell, width in zip(row[1:], widths, strict=True))])
-            for row in rows
-        ]
-        whose = "each record as a patient of its own" if self.n_patients is None else f"{self.n_patients} patients"
-        lines.append(f"{self.n_records} records, {whose}; {100 * self.level:g}% intervals from {self.repeats} bootstrap repeats")
-        if self.undefined:
-            lines.append(f"left out of the means, for want of a positive or a negative: {', '.join(self.undefined)}")
-        return "\n".join(lines)
+        return evaluation_text(self)
+
+    def _repr_html_(self) -> str:
+        from ecg_core.evaluation.notebook import evaluation_html
+
+        return evaluation_html(self)
 
 
 def evaluate_scores(
@@ -151,17 +155,23 @@ def evaluate_scores(
     repeats: int = 1000,
     level: float = 0.95,
     seed: int = 0,
+    thresholds: Thresholds | None = None,
+    temperature: float | None = None,
+    drawn: Resamples | None = None,
 ) -> Evaluation:
     """AUROC and AUPRC per class and on average, with patient-wise bootstrap intervals.
 
     Args:
         targets: ``(records, classes)`` of 0 and 1.
-        scores: ``(records, classes)``, finite; higher means more likely.
+        scores: ``(records, classes)``, finite; higher means more likely. Probabilities are also judged as such.
         classes: One name per column.
         patients: ``(records,)`` whose record it is; unknown ones (``None``, NaN) count as a patient of their own each.
         repeats: Bootstrap repeats.
         level: Of the intervals.
         seed: Of the bootstrap.
+        thresholds: From which score on a class is given, chosen on other records; F1 and its kin are judged with it.
+        temperature: That the logits of the scores were divided by; it is noted.
+        drawn: The areas under the same bootstrap, where they are known already.
 
     Raises:
         DataError: Arguments that do not fit.
@@ -172,19 +182,31 @@ def evaluate_scores(
         raise DataError(f"classes must name each of the {truth.shape[1]} score columns, got {len(names)} names")
     if len(set(names)) != len(names):
         raise DataError(f"class names must be unique, got {', '.join(sorted({n for n in names if names.count(n) > 1}))} twice")
-    drawn = bootstrap(truth, guess, patients=patients, repeats=repeats, seed=seed)
+    if thresholds is not None and thresholds.classes != tuple(names):
+        raise DataError(f"thresholds are for the classes {', '.join(thresholds.classes)}, the scores for {', '.join(names)}")
+    if drawn is None:
+        drawn = bootstrap(truth, guess, patients=patients, repeats=repeats, seed=seed)
+    together = micro_bootstrap(truth, guess, patients=patients, repeats=repeats, seed=seed)
     roc, pr = _estimates(auroc(truth, guess), drawn.auroc, level), _estimates(auprc(truth, guess), drawn.auprc, level)
+    decisions = None
+    if thresholds is not None:
+        decisions = decide_and_score(truth, guess, thresholds, patients=patients, repeats=repeats, level=level, seed=seed)
+    promised = guess.min() >= 0 and guess.max() <= 1
     return Evaluation(
         per_class=tuple(
             ClassResult(name, int(count), a, b) for name, count, a, b in zip(names, truth.sum(axis=0), roc, pr, strict=True)
         ),
-        macro_auroc=_macro_estimate(roc, drawn.auroc, level),
-        macro_auprc=_macro_estimate(pr, drawn.auprc, level),
+        macro_auroc=macro_estimate(roc, drawn.auroc, level),
+        macro_auprc=macro_estimate(pr, drawn.auprc, level),
         n_records=len(truth),
         n_patients=_count_patients(patients, len(truth)),
         level=level,
         repeats=repeats,
         seed=seed,
+        micro_auroc=Estimate.of(micro_auroc(truth, guess), together.auroc[:, 0], level),
+        micro_auprc=Estimate.of(micro_auprc(truth, guess), together.auprc[:, 0], level),
+        decisions=decisions,
+        calibration=calibrate_scores(truth, guess, classes=names, temperature=temperature) if promised else None,
     )
 
 
@@ -196,21 +218,4 @@ def _count_patients(patients: Sequence[object] | npt.NDArray[np.generic] | None,
 
 
 def _estimates(values: Floats, drawn: Floats, level: float) -> list[Estimate]:
-    return [Estimate(float(value), *interval(column, level)) for value, column in zip(values, drawn.T, strict=True)]
-
-
-def _macro_estimate(estimates: Sequence[Estimate], drawn: Floats, level: float) -> Estimate:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Mean of empty slice", category=RuntimeWarning)
-        means = np.nanmean(drawn, axis=1)
-    return Estimate(macro([estimate.value for estimate in estimates]).value, *interval(means, level))
-
-
-def _to_json(estimate: Estimate) -> dict[str, float | int | None]:
-    value, low, high = (number if math.isfinite(number) else None for number in (estimate.value, estimate.low, estimate.high))
-    return {"value": value, "low": low, "high": high, "usable": estimate.usable}
-
-
-def _from_json(stored: Mapping[str, Any]) -> Estimate:
-    value, low, high = (math.nan if stored[key] is None else float(stored[key]) for key in ("value", "low", "high"))
-    return Estimate(value, low, high, stored["usable"])
+    return [Estimate.of(value, column, level) for value, column in zip(values, drawn.T, strict=True)]

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from ecg_core.errors import DataError
 from ecg_core.evaluation.ranking import Floats, Ranking
 
-__all__ = ["Macro", "auprc", "auroc", "check_scores", "macro"]
+__all__ = ["Macro", "auprc", "auroc", "check_scores", "macro", "micro_auprc", "micro_auroc"]
 
 
 class Macro(NamedTuple):
@@ -53,6 +53,19 @@ def auprc(targets: npt.ArrayLike, scores: npt.ArrayLike, weights: npt.ArrayLike 
     Tied scores share one threshold. Arguments, returns and errors are those of :func:`auroc`.
     """
     return _areas(targets, scores, weights)[1]
+
+
+def micro_auroc(targets: npt.ArrayLike, scores: npt.ArrayLike) -> float:
+    """AUROC of all classes taken together: one ranking in which every record stands once per class.
+
+    Arguments and errors are those of :func:`auroc`.
+    """
+    return _together(targets, scores)[0]
+
+
+def micro_auprc(targets: npt.ArrayLike, scores: npt.ArrayLike) -> float:
+    """The same for AUPRC."""
+    return _together(targets, scores)[1]
 
 
 def macro(values: npt.ArrayLike, classes: Sequence[str] | None = None) -> Macro:
@@ -100,6 +113,12 @@ def _areas(targets: npt.ArrayLike, scores: npt.ArrayLike, weights: npt.ArrayLike
     column = np.ones((len(truth), 1)) if weights is None else _check_weights(weights, len(truth))[:, np.newaxis]
     areas = [Ranking.of(truth[:, c], guess[:, c]).areas(column) for c in range(truth.shape[1])]
     return np.array([roc[0] for roc, _ in areas]), np.array([pr[0] for _, pr in areas])
+
+
+def _together(targets: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[float, float]:
+    truth, guess = check_scores(targets, scores)
+    roc, pr = Ranking.together(truth, guess).areas(np.ones((len(truth), 1)))
+    return float(roc[0]), float(pr[0])
 
 
 def _check_weights(weights: npt.ArrayLike, records: int) -> Floats:

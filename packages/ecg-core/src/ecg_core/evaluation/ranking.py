@@ -7,7 +7,7 @@ Both need only cumulative weights at the scores of the positives: the sort is do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,12 @@ class Ranking:
             positives_above=np.searchsorted(found, found, side="left"),
             positives_through=np.searchsorted(found, found, side="right"),
         )
+
+    @classmethod
+    def together(cls, targets: npt.NDArray[np.bool_], scores: Floats) -> Ranking:
+        """One ranking of all classes, ``(records, classes)`` both; its entries name records, each once per class."""
+        flat = cls.of(targets.ravel(), scores.ravel())
+        return replace(flat, order=flat.order // targets.shape[1], positives=flat.positives // targets.shape[1])
 
     def areas(self, weights: Floats) -> tuple[Floats, Floats]:
         """AUROC and AUPRC under each column of ``weights`` ``(records, repeats)``, as two ``(repeats,)`` arrays.

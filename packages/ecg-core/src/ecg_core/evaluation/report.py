@@ -6,6 +6,7 @@ No network, no scripts, no install beyond the core. Every sentence is made from 
 from __future__ import annotations
 
 import base64
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,9 @@ import numpy.typing as npt
 from ecg_core.data.files import write_atomic
 from ecg_core.errors import DataError
 from ecg_core.evaluation.charts import calibration_chart, learning_chart, precision_recall_chart, roc_chart, score_histogram
+from ecg_core.evaluation.decision_tables import calibration_table, confusion_tables, decision_table
 from ecg_core.evaluation.evaluation import Evaluation
+from ecg_core.evaluation.group_tables import lead_table, subgroup_table
 from ecg_core.evaluation.metrics import check_scores
 from ecg_core.evaluation.tables import class_notes, class_table, comparison_table
 
@@ -85,11 +88,16 @@ def write_report(
             f"targets must be those of the evaluation, {evaluation.n_records} records of {len(evaluation.classes)} classes, "
             f"got shape {truth.shape}"
         )
+    decisions = evaluation.decisions
     sections = [
         ("What was trained on what", _facts(facts)),
         ("Compared with", comparison_table(evaluation, baselines or {})),
         ("Class by class", class_table(evaluation) + class_notes(evaluation)),
+        ("Decisions", "" if decisions is None else decision_table(decisions) + confusion_tables(decisions)),
         ("Curves", _curves(truth, guess, evaluation.classes)),
+        ("Calibration", "" if evaluation.calibration is None else calibration_table(evaluation.calibration)),
+        ("Groups", subgroup_table(evaluation.subgroups, len(evaluation.classes))),
+        ("Fewer leads", lead_table(evaluation.lead_sets)),
         ("How the scores are spread", _histograms(truth, guess, evaluation.classes)),
         ("Learning curves", _learning(history)),
         ("Example records", "".join(_example(example) for example in examples)),
@@ -103,7 +111,8 @@ def write_report(
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
         f"<title>{escape(title)}</title><style>{style}</style></head><body>"
-        f'<header><h1>{escape(title)}</h1><p class="warn">{_NOT_A_DEVICE}</p>{_headline(evaluation)}</header>'
+        f'<header><h1>{escape(title)}</h1><p class="warn">{_NOT_A_DEVICE}</p>{_warnings(evaluation)}'
+        f"{_headline(evaluation)}{_notes(evaluation)}</header>"
         f'<main>{body}</main><footer class="quiet"><p>{_NOT_A_DEVICE} '
         "The numbers describe these records and this model; they say nothing about other hospitals, devices or patients.</p>"
         "</footer></body></html>\n"
@@ -129,13 +138,36 @@ def _headline(evaluation: Evaluation) -> str:
         f'<div class="tile"><span>{"Macro " if len(defined) > 1 else ""}AUROC</span><b>{roc.value:.3f}</b>'
         f"<span>{level} <i>{roc.low:.3f} – {roc.high:.3f}</i></span></div>"
         f'<div class="tile"><span>{"Macro " if len(defined) > 1 else ""}AUPRC</span><b>{pr.value:.3f}</b>'
-        f"<span>{level} <i>{pr.low:.3f} – {pr.high:.3f}</i></span></div></div>"
+        f"<span>{level} <i>{pr.low:.3f} – {pr.high:.3f}</i></span></div>{_f1_tile(evaluation)}</div>"
         "<p>Given one record with a class and one without it, the model scores the one with it higher "
         f"{100 * roc.value:.1f}% of the time ({level} {100 * roc.low:.1f} to {100 * roc.high:.1f}), {over}; "
         f"guessing gives 50%. The average precision is {pr.value:.3f} ({pr.low:.3f} to {pr.high:.3f}); "
         f"guessing gives {chance:.3f}.</p>"
         f'<p class="quiet">{_how(evaluation)}</p>'
     )
+
+
+def _f1_tile(evaluation: Evaluation) -> str:
+    if evaluation.decisions is None or math.isnan(evaluation.decisions.macro_f1.value):
+        return ""
+    f1 = evaluation.decisions.macro_f1
+    return (
+        f'<div class="tile"><span>{"Macro " if len(evaluation.classes) > 1 else ""}F1</span><b>{f1.value:.3f}</b>'
+        f"<span>{100 * evaluation.level:g}% interval <i>{f1.low:.3f} – {f1.high:.3f}</i></span></div>"
+    )
+
+
+def _warnings(evaluation: Evaluation) -> str:
+    """What the reader must know before any number."""
+    return "".join(f'<p class="alarm">{escape(_sentence(text))}</p>' for text in evaluation.warnings)
+
+
+def _notes(evaluation: Evaluation) -> str:
+    return "".join(f'<p class="quiet">{escape(_sentence(text))}</p>' for text in evaluation.notes)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def _how(evaluation: Evaluation) -> str:

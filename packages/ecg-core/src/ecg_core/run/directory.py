@@ -30,6 +30,7 @@ _NEEDED = ("schema", "kind", "config", "settings", "data")
 # What a run, and the commands that take one, write into its folder.
 _WRITTEN = (
     "run.json", "metrics.jsonl", "backbone.json", "backbone.safetensors", "model.json", "model.safetensors", "report.html",
+    "thresholds.json",
     *(f"{name}-{split}.{suffix}" for name, suffix in (("evaluation", "json"), ("predictions", "csv")) for split in SPLITS),
 )  # fmt: skip
 

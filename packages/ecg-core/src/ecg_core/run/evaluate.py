@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ecg_core.contracts.task import Task
-from ecg_core.data.files import checked_output, read_json, write_atomic, write_json
+from ecg_core.data.files import checked_output, write_atomic, write_json
 from ecg_core.data.store import Store
-from ecg_core.errors import DataError, RunError
+from ecg_core.errors import ConfigError, DataError
+from ecg_core.evaluation.bootstrap import bootstrap
 from ecg_core.evaluation.evaluation import Evaluation, evaluate_scores
-from ecg_core.evaluation.report import ReportExample, write_report
-from ecg_core.explanation.paper import figure_png
+from ecg_core.evaluation.paired import Comparison, compare_scores
+from ecg_core.evaluation.report import write_report
+from ecg_core.evaluation.samples import SampleEvaluation
+from ecg_core.evaluation.subgroups import age_bands, score_subgroups
 from ecg_core.run.directory import RunDirectory
-from ecg_core.run.explain import explain_window
-from ecg_core.run.predict import load_task
+from ecg_core.run.evaluate_samples import evaluate_run_of_samples
+from ecg_core.run.floors import score_floors
+from ecg_core.run.leaks import check_apart, pretraining_warnings
 from ecg_core.run.progress import read_metrics
-from ecg_core.run.scoring import mean_by_record, score_windows
+from ecg_core.run.reduced_leads import score_lead_sets
+from ecg_core.run.report_parts import report_command, report_data_card, report_examples, report_facts
+from ecg_core.run.rivals import Rival, evaluated_rivals
+from ecg_core.run.scorer import load_task
+from ecg_core.run.scoring import ScoredRecordings, score_recordings
+from ecg_core.run.thresholds import (
+    calibrated,
+    home_store,
+    run_temperature,
+    run_thresholds,
+    store_thresholds,
+    validation_recordings,
+)
 
 __all__ = ["evaluate"]
 
@@ -32,27 +49,37 @@ def evaluate(
     split: str = "test",
     html: str | Path | None = None,
     compare: Sequence[str | Path] = (),
+    floors: bool = True,
+    leads_table: bool = False,
+    calibrate: bool = False,
     examples: int = 4,
     repeats: int = 1000,
     seed: int = 0,
     force: bool = False,
-) -> Evaluation:
+) -> Evaluation | SampleEvaluation:
     """Score the recordings of a split; write ``evaluation-SPLIT.json`` and ``predictions-SPLIT.csv`` into the run.
+
+    Decisions are taken at the thresholds of greatest F1 on the validation recordings of the data the run was trained on; they are
+    written to ``thresholds.json``. Age, sex and source of the recordings, where the store knows them, give subgroups.
 
     Args:
         run: Fine-tuning run.
         data: The store; ``None`` takes the one the run was trained on. Of that one, the run's fold is taken.
         split: ``"test"``, ``"val"`` or ``"train"``.
         html: Report to write, one self-contained file.
-        compare: Other runs, already evaluated on the same split, to set beside this one in the report.
+        compare: Other runs, already evaluated on the same split, whose differences from this one are wanted.
+        floors: Set a random encoder and hand-crafted features beside the model, each under a linear probe.
+        leads_table: Score the model on fewer leads too.
+        calibrate: Divide the logits by the temperature that fits the validation recordings best.
         examples: Recordings shown in the report.
         repeats: Bootstrap repeats; patients are resampled, not recordings.
-        seed: Of the bootstrap.
+        seed: Of the bootstrap and of the floors.
         force: Replace an existing report.
 
     Raises:
         RunError: The run is no fine-tuning, or the data are not those it expects.
         DataError: The split holds no labelled recording, or the store was opened with another fold than the run's.
+        LeakError: The run learned from recordings or patients of the split.
     """
     directory = RunDirectory(run)
     if html is not None:
@@ -63,132 +90,104 @@ def evaluate(
     store = store.as_divided_for(trained, directory.path)
     signal.check(store, directory.path)
     target = str(directory.facts["target"])
-    indices = store.indices(split, target=target)
-    if not len(indices):
+    if task.per_step:
+        if html is not None or compare:
+            raise ConfigError("a report and a comparison are of models of whole windows; this one labels samples, leave them out")
+        return evaluate_run_of_samples(
+            directory.path, task, signal, store, target=target, split=split, repeats=repeats, seed=seed
+        )
+    windows = store.indices(split, target=target)
+    if not len(windows):
         raise DataError(f"the {split} split of {store.path} has no recording with a label for {target!r}")
+    home = home_store(directory, store)
+    if home is not None:
+        check_apart(home, store, target=target, split=split, run=directory.path)
     facts = {"run": str(directory.path), "data": store.fingerprint, "split": split, "target": target}
-    baselines = _baselines(compare, split, facts)
-    rows = store.table.iloc[indices]
-    names, scores, first = mean_by_record(rows["record_id"].tolist(), score_windows(task, store, indices))
-    targets = store.target_matrix(target, task.classes, indices)[first]
-    patients = [p if isinstance(p, str) else None for p in rows["patient_id"].iloc[first]]
-    evaluation = evaluate_scores(
-        targets,
-        scores,
-        classes=task.classes,
-        patients=patients if any(p is not None for p in patients) else None,
-        repeats=repeats,
-        seed=seed,
+    rivals = evaluated_rivals(compare, split, facts)
+
+    recordings = score_recordings(task, store, split, target)
+    validation, source = validation_recordings(directory, task, store, home)
+    temperature = run_temperature(task, validation) if calibrate else None
+    if temperature is not None:
+        recordings, validation = (calibrated(task, each, temperature) for each in (recordings, validation))
+    thresholds = run_thresholds(task, validation, source)
+    truth, scores, patients = recordings.targets, recordings.scores, recordings.patients
+    drawn = bootstrap(truth, scores, patients=patients, repeats=repeats, seed=seed)
+    words: dict[str, Any] = {"classes": task.classes, "patients": patients, "repeats": repeats, "seed": seed}
+    evaluation = evaluate_scores(truth, scores, thresholds=thresholds, temperature=temperature, drawn=drawn, **words)
+
+    notes, others = _notes(split, thresholds.rule), dict[str, tuple[np.ndarray, bool]]()
+    if floors and home is None:
+        notes.append("the data of the run are no longer there, so there are no floors")
+    elif floors and home is not None:
+        made = score_floors(task, home, store, recordings, target=target, seed=seed)
+        notes += made.notes
+        others |= {name: (found, True) for name, found in made.scores.items()}
+    others |= {rival.title: (rival.scores_of(recordings.names, task.classes), False) for rival in rivals}
+    comparisons: tuple[Comparison, ...] = tuple(
+        compare_scores(truth, scores, found, name=name, floor=floor, drawn=drawn, **words)
+        for name, (found, floor) in others.items()
+    )
+    lead_sets, left_out = score_lead_sets(task, store, recordings, repeats=repeats, seed=seed) if leads_table else ((), [])
+    evaluation = replace(
+        evaluation,
+        comparisons=comparisons,
+        subgroups=score_subgroups(truth, scores, _groups(store, recordings), **words),
+        lead_sets=lead_sets,
+        warnings=tuple(pretraining_warnings(directory, store, windows, split)),
+        notes=(*notes, *left_out),
     )
     write_json(directory.path / f"evaluation-{split}.json", {**facts, **evaluation.to_dict()})
-    predictions = pd.DataFrame({"record_id": names, **{c: scores[:, i] for i, c in enumerate(task.classes)}})
-    write_atomic(directory.path / f"predictions-{split}.csv", lambda p: predictions.to_csv(p, index=False, float_format="%.6f"))
+    store_thresholds(directory, thresholds, temperature)
+    predictions = pd.DataFrame({"record_id": recordings.names, **{c: scores[:, i] for i, c in enumerate(task.classes)}})
+    write_atomic(directory.path / f"predictions-{split}.csv", lambda p: predictions.to_csv(p, index=False, float_format="%.9g"))
     if html is not None:
-        write_report(
-            Path(html),
-            evaluation,
-            title=f"{target} on {store.path.name}",
-            facts=_facts(directory, store, task, split),
-            targets=targets,
-            scores=scores,
-            baselines=baselines,
-            history=read_metrics(directory.path / "metrics.jsonl"),
-            examples=_examples(task, store, indices[first], targets, scores, examples),
-            data_card=_data_card(store),
-            command=_command(directory, store, split, html),
-        )
+        _write_page(Path(html), directory, task, store, split, evaluation, recordings, rivals, examples)
     return evaluation
 
 
-def _facts(directory: RunDirectory, store: Store, task: Task, split: str) -> dict[str, str]:
-    facts = directory.facts
-    best = facts.get("best_epoch") or "–"
-    counts = {name: len(store.indices(name, target=facts["target"])) for name in ("train", "val", "test")}
-    patients = store.facts["patients"]
-    backbone = facts["config"]["backbone"]["name"]
-    source = f"pre-trained in {facts['source']}" if facts.get("source") else "new (random initial weights)"
-    chain = " → ".join(t["name"] for t in store.pipeline)
-    return {
-        "Question": f"{facts['target']}: {', '.join(task.classes)}",
-        "Backbone": f"{backbone}, {sum(p.numel() for p in task.backbone.parameters()):,} parameters, {source}",
-        "Training": f"{facts['mode']}, {facts.get('epochs', '?')} epochs, best on validation patients: epoch {best}",
-        "Recordings": f"{store.facts['recordings']:,} usable from {store.facts['source']}; {store.facts['rejects']:,} refused",
-        "Patients": f"{patients:,}" if patients else "unknown: every recording counts as its own patient",
-        "Labelled windows": f"{counts['train']:,} train, {counts['val']:,} val, {counts['test']:,} test (this page: {split})",
-        "Signal": f"{store.seconds:g} s at {store.fs:g} Hz, {len(store.leads)} leads, mV; {chain}",
-        "Data fingerprint": store.fingerprint[:16],
-    }
-
-
-def _data_card(store: Store) -> dict[str, str]:
-    reasons = store.rejects["reason"].str.replace(r"^.*?: ", "", regex=True).value_counts().head(5)
-    refused = "; ".join(f"{count} × {reason}" for reason, count in reasons.items())
-    return {"Store": str(store.path), "Refused recordings": refused or "none", "Windows": f"{len(store):,}"}
-
-
-def _baselines(runs: Sequence[str | Path], split: str, here: dict[str, str]) -> dict[str, Evaluation]:
-    """Evaluations of other runs by title; two runs of the same name are told apart by their paths."""
-    directories = [RunDirectory(run) for run in runs]
-    names = [directory.path.name for directory in directories]
-    return {
-        _title(d, d.path.name if names.count(d.path.name) == 1 else str(d.path)): _evaluated(d, split, here) for d in directories
-    }
-
-
-def _title(directory: RunDirectory, name: str) -> str:
-    facts = directory.facts
-    start = (
-        "pre-trained" if facts.get("source") else ("random encoder, frozen" if facts.get("mode") == "linear" else "from scratch")
+def _write_page(
+    html: Path,
+    directory: RunDirectory,
+    task: Task,
+    store: Store,
+    split: str,
+    evaluation: Evaluation,
+    recordings: ScoredRecordings,
+    rivals: Sequence[Rival],
+    examples: int,
+) -> None:
+    write_report(
+        html,
+        evaluation,
+        title=f"{directory.facts['target']} on {store.path.name}",
+        facts=report_facts(directory, store, task, split),
+        targets=recordings.targets,
+        scores=recordings.scores,
+        baselines={rival.title: rival.evaluation for rival in rivals},
+        history=read_metrics(directory.path / "metrics.jsonl"),
+        examples=report_examples(task, store, recordings, examples),
+        data_card=report_data_card(store),
+        command=report_command(directory, store, split, html),
     )
-    return f"{name} ({start}, {facts.get('mode')})"
 
 
-def _evaluated(directory: RunDirectory, split: str, here: dict[str, str]) -> Evaluation:
-    run = directory.path
-    file = run / f"evaluation-{split}.json"
-    if not file.is_file():
-        raise RunError(f"{run} has no evaluation-{split}.json to compare with; run `ecg evaluate {run} --split {split}` first")
-    stored = read_json(file)
-    for word in ("data", "target"):
-        if stored.get(word) != here[word]:
-            raise RunError(
-                f"{run} was evaluated on another {word}, so its numbers cannot stand beside these; evaluate it on the same store"
-            )
-    return Evaluation.from_dict(stored)
+def _groups(store: Store, recordings: ScoredRecordings) -> dict[str, list[str | None]]:
+    """Age band, sex and source of each recording, as far as the store knows them."""
+    rows = store.table.iloc[recordings.first]
+
+    def words(column: str) -> list[str | None]:
+        values = [v[0] if isinstance(v, tuple) and len(v) == 1 else v for v in rows[column].tolist()]
+        return [v if isinstance(v, str) and v else None for v in values]
+
+    found: dict[str, list[str | None]] = {}
+    if "age" in rows:
+        found["age"] = age_bands([None if pd.isna(age) else float(age) for age in rows["age"].tolist()])
+    found |= {column: words(column) for column in ("sex", "source") if column in rows}
+    return found
 
 
-def _command(directory: RunDirectory, store: Store, split: str, html: str | Path) -> str:
-    trained = directory.facts.get("environment", {}).get("command", "")
-    same = store.path == Path(directory.facts["data"]["path"])
-    words = ["ecg", "evaluate", directory.path, *(() if same else ("--data", store.path)), "--split", split, "--html", html]
-    return "\n".join(filter(None, [trained, shlex.join(map(str, words))]))
-
-
-def _examples(
-    task: Task, store: Store, indices: np.ndarray, targets: np.ndarray, scores: np.ndarray, count: int
-) -> list[ReportExample]:
-    """The surest hits and the worst misses, alternating, each class at most once per kind."""
-    positive = np.where(targets > 0, scores, np.nan)
-    chosen: list[tuple[int, int, str]] = []
-    for kind, ranked in (("Surest hit", -positive), ("Worst miss", positive)):
-        used: set[int] = set()
-        order = np.argsort(np.where(np.isnan(ranked), np.inf, ranked), axis=None)
-        for row, column in zip(*np.unravel_index(order, ranked.shape), strict=True):
-            if np.isnan(positive[row, column]) or len(used) >= (count + 1) // 2:
-                break
-            if int(column) not in used:
-                used.add(int(column))
-                chosen.append((int(row), int(column), kind))
-    made = []
-    for row, column, kind in chosen[:count]:
-        explanation = explain_window(task, store.record(indices[row]), task.classes[column])
-        labels = tuple(c for c, t in zip(task.classes, targets[row], strict=True) if t > 0)
-        made.append(
-            ReportExample(
-                caption=f"{kind} for {task.classes[column]}: record {explanation.record.record_id}",
-                picture=figure_png(explanation.draw(), dpi=110),
-                labels=labels,
-                scores=dict(zip(task.classes, scores[row].tolist(), strict=True)),
-            )
-        )
-    return made
+def _notes(split: str, rule: str) -> list[str]:
+    if split == "val" and rule == "threshold":
+        return ["the thresholds were chosen on these very recordings, so F1 and its kin are better than they will be elsewhere"]
+    return []

@@ -22,12 +22,13 @@ from ecg_core import __version__
 from ecg_core.contracts.task import Task
 from ecg_core.data.batch import Batch
 from ecg_core.data.files import checked_output, write_atomic
+from ecg_core.data.step_target import StepTarget
 from ecg_core.data.store import Store
 from ecg_core.errors import ConfigError, ECGError, RunError
 from ecg_core.run.card import SignalContract
 from ecg_core.run.directory import RunDirectory
 from ecg_core.run.exported import CONTRACT, Exported, needed
-from ecg_core.run.predict import load_task
+from ecg_core.run.scorer import asked, load_task
 
 __all__ = ["ExportReport", "export"]
 
@@ -103,6 +104,7 @@ def export(
         raise ConfigError("int8 is made by ONNX Runtime; use to='onnx'")
     allowed = (0.05 if int8 else 1e-4) if tolerance is None else tolerance
     task, signal = load_task(run)
+    target = asked(task, run)
     folder = Path(run).parent if Path(run).suffix == ".json" else Path(run)
     path = folder / f"model{'-int8' if int8 else ''}{_SUFFIX[to]}" if out is None else Path(out)
     checked_output(path, force=force)
@@ -113,7 +115,7 @@ def export(
             needed(package)
     windows = _calibration(run, data, signal) if int8 else None
     with tempfile.TemporaryDirectory() as temporary:
-        made, parity, fixed = _smallest_restriction(task, signal, to, windows, Path(temporary), allowed)
+        made, parity, fixed = _smallest_restriction(task, signal, target, to, windows, Path(temporary), allowed)
         path.parent.mkdir(parents=True, exist_ok=True)
         content = made.read_bytes()
 
@@ -125,7 +127,13 @@ def export(
 
 
 def _smallest_restriction(
-    task: Task, signal: SignalContract, to: Form, windows: np.ndarray | None, folder: Path, allowed: float
+    task: Task,
+    signal: SignalContract,
+    target: StepTarget | None,
+    to: Form,
+    windows: np.ndarray | None,
+    folder: Path,
+    allowed: float,
 ) -> tuple[Path, float, bool]:
     """Any length if that can be exported and agrees, else the length of training."""
     differences = []
@@ -133,7 +141,7 @@ def _smallest_restriction(
         made = folder / f"{'fixed' if fixed else 'any'}{_SUFFIX[to]}"
         try:
             with _quiet():
-                _write(task, signal, to, made, fixed=fixed)
+                _write(task, signal, target, to, made, fixed=fixed)
                 if windows is not None:
                     _quantise(made, windows)
         except Exception as error:  # exporters raise classes of their own for what they cannot express
@@ -150,7 +158,7 @@ def _smallest_restriction(
     )
 
 
-def _write(task: Task, signal: SignalContract, to: Form, path: Path, *, fixed: bool) -> None:
+def _write(task: Task, signal: SignalContract, target: StepTarget | None, to: Form, path: Path, *, fixed: bool) -> None:
     module = _Probabilities(task).eval()
     x = torch.zeros(2, len(signal.leads), signal.samples)
     dynamic: dict[int, Any] = {0: torch.export.Dim("batch")}
@@ -162,6 +170,8 @@ def _write(task: Task, signal: SignalContract, to: Form, path: Path, *, fixed: b
             "schema": 1,
             "signal": signal.to_dict(),
             "classes": list(task.classes),
+            "per_step": task.per_step,
+            "target": None if target is None else target.name,
             "min_samples": signal.samples if fixed else max(task.backbone.min_samples, _least(program)),
             "fixed_length": fixed,
             "made_with": {"ecg-core": __version__, "torch": torch.__version__},

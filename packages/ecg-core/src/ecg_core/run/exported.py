@@ -70,6 +70,7 @@ class Exported:
             s = self.contract["signal"]
             self.signal = SignalContract(float(s["fs"]), tuple(s["leads"]), int(s["samples"]), tuple(s["pipeline"]), s["unit"])
             self.classes = tuple(map(str, self.contract["classes"]))
+            self.per_step = bool(self.contract.get("per_step", False))
         except (ValueError, KeyError, TypeError):
             raise CheckpointError(
                 f"{self.path} does not say which signal it takes, so it was not written by `ecg export`; export it from its run"

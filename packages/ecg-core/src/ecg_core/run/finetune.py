@@ -153,6 +153,7 @@ def finetune(
     question.prepare(task)
     check_task(task, mode)
     task = task.to(settings.device)
+    answers = "per_step" if task.per_step else problem
     signal, config = SignalContract.of(store), MODELS.to_config(task)
     learner, batches = _learner(task, chosen, question, settings)
     movable = trained_parameters(learner)
@@ -166,13 +167,13 @@ def finetune(
         resume=resume,
         provenance=provenance("models", config),
         target=question.target,
-        problem=problem,
+        problem=answers,
         mode=mode,
         adaptation=chosen.to_dict(),
         few_labels={word: value for word, value in (("fraction", fraction), ("shots", shots)) if value is not None},
         source=None if source is None else str(source),
     )
-    facts = {"target": question.target, "problem": problem, "mode": mode}
+    facts = {"target": question.target, "problem": answers, "mode": mode}
 
     def save() -> None:
         save_model(run.path, "model", merged(task), kind="models", signal=signal, classes=list(classes), **facts)

@@ -11,7 +11,7 @@ from ecg_core.run.card import Card, SignalContract, load_card
 from ecg_core.run.directory import RunDirectory
 from ecg_core.run.exported import SUFFIXES, Exported
 
-__all__ = ["Loaded", "load"]
+__all__ = ["Loaded", "card_of", "load"]
 
 
 @dataclass(frozen=True)
@@ -40,5 +40,14 @@ def load(path: str | Path) -> Loaded | Exported:
     path = Path(path)
     if path.suffix in SUFFIXES:
         return Exported(path)
-    card = load_card(path if path.suffix == ".json" and path.is_file() else RunDirectory(path).card)
+    card = load_card(card_of(path))
     return Loaded(card.build(), card)
+
+
+def card_of(path: Path) -> Path:
+    """The card of a run directory, or the card itself.
+
+    Raises:
+        RunError: The folder is not a run directory, or its run has no model yet.
+    """
+    return path if path.suffix == ".json" and path.is_file() else RunDirectory(path).card

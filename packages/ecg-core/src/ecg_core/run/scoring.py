@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,7 +11,33 @@ import torch
 from ecg_core.contracts.task import Task
 from ecg_core.data.store import Store
 
-__all__ = ["mean_by_record", "score_windows"]
+__all__ = ["ScoredRecordings", "mean_by_record", "score_recordings", "score_windows"]
+
+
+class ScoredRecordings(NamedTuple):
+    """Recordings of a split and what a model says about them.
+
+    ``names`` (record ids), ``scores`` ``(recordings, classes)``, ``targets`` alike, ``patients`` (``None`` where unknown, and
+    altogether where all are), ``windows`` (row numbers of all windows) and ``first`` (the one row of each recording's first).
+    """
+
+    names: list[str]
+    scores: np.ndarray
+    targets: np.ndarray
+    patients: list[str | None] | None
+    windows: np.ndarray
+    first: np.ndarray
+
+
+def score_recordings(task: Task, store: Store, split: str, target: str) -> ScoredRecordings:
+    """Every recording of a split that has a label for ``target``, scored by the mean of its windows; there may be none."""
+    windows = store.indices(split, target=target)
+    rows = store.table.iloc[windows]
+    names, scores, first = mean_by_record(rows["record_id"].tolist(), score_windows(task, store, windows))
+    targets = store.target_matrix(target, task.classes, windows)[first]
+    patients = [p if isinstance(p, str) else None for p in rows["patient_id"].iloc[first]]
+    known = patients if any(p is not None for p in patients) else None
+    return ScoredRecordings(names, scores, targets, known, windows, windows[first])
 
 
 @torch.no_grad()

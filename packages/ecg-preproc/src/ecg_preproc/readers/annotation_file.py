@@ -9,57 +9,24 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ecg_core.data.annotation_file import SYMBOLS, AnnotationFile
 from ecg_core.errors import DataError
 from ecg_preproc.readers.files import read_bytes
 
-__all__ = ["MAX_ANNOTATION_BYTES", "SYMBOLS", "AnnotationFile", "parse_annotations", "read_annotations"]
+__all__ = ["MAX_ANNOTATION_BYTES", "parse_annotations", "read_annotations"]
 
 # Two million annotations: three weeks of beats.
 MAX_ANNOTATION_BYTES = 1 << 22
-
-# The symbol of each type, by the table of ecgcodes.h; types that are not here are the user's own.
-SYMBOLS = {
-    0: " ", 1: "N", 2: "L", 3: "R", 4: "a", 5: "V", 6: "F", 7: "J", 8: "A", 9: "S", 10: "E", 11: "j", 12: "/", 13: "Q", 14: "~",
-    16: "|", 18: "s", 19: "T", 20: "*", 21: "D", 22: '"', 23: "=", 24: "p", 25: "B", 26: "^", 27: "t", 28: "+", 29: "u", 30: "?",
-    31: "!", 32: "[", 33: "]", 34: "e", 35: "n", 36: "@", 37: "x", 38: "f", 39: "(", 40: ")", 41: "r",
-}  # fmt: skip
 
 _SKIP, _NUM, _SUB, _CHN, _AUX = 59, 60, 61, 62, 63
 _NOTE = 22
 _RESOLUTION_RE = re.compile(r"## time resolution: (\d+\.?\d*)")
 _DEFINITION_RE = re.compile(r"(\d{1,2}) (\S+)(?: .*)?")
 _DEFINITIONS, _END = "## annotation type definitions", "## end of definitions"
-
-
-@dataclass(frozen=True, eq=False)
-class AnnotationFile:
-    """The annotations of one file, in its order.
-
-    Args:
-        samples: ``(n,)`` int64, time in sampling intervals of ``fs``, or of the record's frames where that is ``None``.
-        symbols: What each is; ``[42]`` for a type without a symbol.
-        subtypes: ``(n,)`` int64.
-        channels: ``(n,)`` int64, the signal each belongs to.
-        numbers: ``(n,)`` int64.
-        notes: The text of each, mostly empty.
-        fs: Sampling frequency of the times in Hz, where the file states one.
-    """
-
-    samples: np.ndarray
-    symbols: tuple[str, ...]
-    subtypes: np.ndarray
-    channels: np.ndarray
-    numbers: np.ndarray
-    notes: tuple[str, ...]
-    fs: float | None = None
-
-    def __len__(self) -> int:
-        return len(self.symbols)
 
 
 def read_annotations(path: str | Path, root: str | Path) -> AnnotationFile:

@@ -26,9 +26,10 @@ from typing import Literal
 
 import numpy as np
 
+from ecg_core.data.annotation_file import AnnotationFile
 from ecg_core.errors import DataError
 from ecg_preproc.readers.aami import BEATS, aami_class
-from ecg_preproc.readers.annotation_file import AnnotationFile, read_annotations
+from ecg_preproc.readers.annotation_file import read_annotations
 from ecg_preproc.readers.row import Opened
 
 __all__ = ["BeatAnnotations", "Classes", "delineation", "named_annotations", "positions_in_samples"]

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ecg_core.data.annotation_file import AnnotationFile, write_annotations
 from ecg_core.data.leads import STANDARD_12
 from ecg_core.data.record import Record
-from ecg_preproc.readers.annotation_file import AnnotationFile
-from ecg_preproc.readers.annotation_write import write_annotations
 from ecg_preproc.readers.damages import edited, flipped, shortened
 from ecg_preproc.readers.write import write_record
 

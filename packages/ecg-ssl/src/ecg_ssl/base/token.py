@@ -34,6 +34,12 @@ class StepEncoder(Protocol):
     def contextual(self, tokens: Tensor) -> Tensor:
         """Tokens to tokens of the same shape, each knowing the others."""
 
+    def frames(self, x: Tensor) -> Tensor:
+        """The samples that each step sees, ``(batch, steps, channels, samples of a step)``."""
+
+    def block_outputs(self, tokens: Tensor) -> list[Tensor]:
+        """The tokens in front of the first block and behind each."""
+
 
 class BaseTokenPredictor(SSLMethod):
     """Base of methods that put a learned token where steps are hidden; a subclass implements ``loss``.
@@ -49,13 +55,7 @@ class BaseTokenPredictor(SSLMethod):
 
     def __init__(self, backbone: Backbone, *, mask_ratio: float, mask_length: int) -> None:
         super().__init__()
-        if not all(hasattr(backbone, part) for part in ("local", "embed", "contextual")):
-            name, method = type(backbone).__name__, type(self).__name__
-            raise TypeError(
-                f"{method} hides steps between local features and their context, and {name} has no such halves; pass "
-                "create_backbone('wav2vec2')"
-            )
-        self.backbone = backbone
+        self.backbone = self.with_halves(backbone)
         self.mask_ratio, self.mask_length = mask_ratio, mask_length
         self.mask_token = nn.Parameter(torch.empty(self.encoder.width).uniform_())
 
@@ -65,6 +65,20 @@ class BaseTokenPredictor(SSLMethod):
         tiny = {"name": "wav2vec2", "conv_width": 4, "conv_layers": 2, "width": 8, "depth": 1, "heads": 2, "position_kernel": 4}
         tiny |= {"position_groups": 2, "dropout": 0.0}
         return {"backbones": [tiny, {**tiny, "depth": 2, "heads": 4}], "leads": 3, "samples": 240}
+
+    @classmethod
+    def with_halves(cls, backbone: Backbone) -> Backbone:
+        """The backbone, if it is one of two halves.
+
+        Raises:
+            TypeError: It is not.
+        """
+        if not all(hasattr(backbone, part) for part in ("local", "embed", "contextual")):
+            raise TypeError(
+                f"{cls.__name__} hides steps between local features and their context, and {type(backbone).__name__} has no such "
+                "halves; pass create_backbone('wav2vec2')"
+            )
+        return backbone
 
     @property
     def encoder(self) -> StepEncoder:

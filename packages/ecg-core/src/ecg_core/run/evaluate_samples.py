@@ -1,0 +1,99 @@
+"""Evaluate a model of samples: whole recordings of a split, as ``ecg predict`` would answer for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ecg_core.contracts.task import Task
+from ecg_core.data.files import write_atomic, write_json
+from ecg_core.data.step_target import StepTarget
+from ecg_core.data.store import Store
+from ecg_core.errors import DataError
+from ecg_core.evaluation.samples import LabelledRecording, SampleEvaluation, evaluate_samples
+from ecg_core.run.card import SignalContract
+from ecg_core.run.stitching import Stitcher
+from ecg_core.run.stretches import positions_of, stretches
+
+__all__ = ["evaluate_run_of_samples"]
+
+
+def evaluate_run_of_samples(
+    run: Path, task: Task, signal: SignalContract, store: Store, *, target: str, split: str, repeats: int, seed: int
+) -> SampleEvaluation:
+    """Judge every recording of a split; write ``evaluation-SPLIT.json`` and ``events-SPLIT.csv`` into the run.
+
+    Args:
+        run: Its directory.
+        task: Labels samples.
+        signal: What it expects.
+        store: Annotated.
+        target: One of its ``step_targets``.
+        split: ``"test"``, ``"val"`` or ``"train"``.
+        repeats: Bootstrap repeats.
+        seed: Of the bootstrap.
+
+    Raises:
+        DataError: The split has no annotated recording.
+    """
+    steps = store.step_target(target)
+    if steps is None or steps.classes != task.classes:
+        raise DataError(f"{store.path} is not annotated with {target!r} in the classes of {run}: {', '.join(task.classes)}")
+    stitch = Stitcher(task, signal)
+    judged = [_judged(store, stretch, steps, stitch) for stretch in _consecutive(store, split, target)]
+    if not judged:
+        raise DataError(f"the {split} split of {store.path} has no recording annotated with {target!r}")
+    evaluation = evaluate_samples(judged, classes=task.classes, kinds=_kinds(steps), fs=store.fs, repeats=repeats, seed=seed)
+    facts = {"run": str(run), "data": store.fingerprint, "split": split, "target": target}
+    write_json(run / f"evaluation-{split}.json", {**facts, **evaluation.to_dict()})
+    table = evaluation.events_table() if evaluation.events else evaluation.table()
+    write_atomic(run / f"events-{split}.csv", lambda p: table.to_csv(p, index=False, float_format="%.6g"))
+    return evaluation
+
+
+def _kinds(steps: StepTarget) -> dict[str, str]:
+    """Which events are judged, and what they are called; rhythms are judged by their samples."""
+    if steps.kind == "waves":
+        ends = (("on", "onset"), ("off", "offset"))
+        return {f"wave/{wave.lower()}_{end}/{steps.lead}": f"{wave} {word}" for wave in steps.classes[1:] for end, word in ends}
+    if steps.kind == "r_peaks":
+        return {"r_peaks": "R peak"}
+    if steps.kind == "beats":
+        return {"r_peaks": "any beat"} | {f"beat/{name}": f"beat {name}" for name in steps.classes[1:]}
+    return {}
+
+
+def _consecutive(store: Store, split: str, target: str) -> Iterator[list[int]]:
+    """Windows of each recording, in order; where one is missing, those after it stand alone."""
+    rows = store.table.iloc[store.indices(split, target=target)]
+    for _, part in rows.groupby("record_id", sort=False):
+        part = part.sort_values("segment")
+        numbers, segments = store.table.index.get_indexer(part.index), part["segment"].to_numpy()
+        for run in np.split(numbers, np.flatnonzero(np.diff(segments) != 1) + 1):
+            yield run.tolist()
+
+
+def _judged(store: Store, windows: list[int], steps: StepTarget, stitch: Stitcher) -> LabelledRecording:
+    first = store.record(windows[0])
+    start = int(store.table["segment"].iloc[windows[0]]) * store.n_samples
+    samples = len(windows) * store.n_samples
+
+    def read(begin: int, end: int) -> np.ndarray:
+        some = windows[begin // store.n_samples : -(-end // store.n_samples)]
+        joined = np.concatenate(list(store.signals(some)), axis=-1)
+        skip = begin % store.n_samples
+        return joined[:, skip : skip + end - begin]
+
+    found = np.zeros(samples, dtype=np.int64)
+
+    def kept() -> Iterator[tuple[int, np.ndarray]]:
+        for begin, probabilities in stitch(samples, read):
+            found[begin : begin + probabilities.shape[1]] = probabilities.argmax(axis=0)
+            yield begin, probabilities
+
+    detections = positions_of(stretches(kept(), steps.classes, fs=store.fs), steps)
+    marks = store.annotations(windows[0], whole=True)
+    inside = {name: p[(p >= start) & (p < start + samples)] - start for name, p in marks.items()}
+    return LabelledRecording(steps.labels(marks, start, start + samples, store.fs), found, inside, detections, first.patient_id)
