@@ -45,7 +45,7 @@ def test_a_model_is_trained_evaluated_and_explained(store, model, words, tmp_pat
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ({"model": "unet"}, "labels every sample, and a store holds labels of whole recordings"),
+        ({"model": "unet"}, "labels every sample, and target .dx. is about whole recordings"),
         ({"model": "crnn"}, "give either --from RUN .* or --backbone NAME"),
         ({"model": "classifier"}, "give either --from RUN .* or --backbone NAME"),
         (

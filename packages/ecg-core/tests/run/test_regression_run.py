@@ -19,6 +19,7 @@ from ecg_core.data.prepare import prepare
 from ecg_core.data.store import Store
 from ecg_core.errors import ConfigError, DataError
 from ecg_core.evaluation.regression import evaluate_numbers
+from ecg_core.run.explain import explain
 from ecg_core.run.finetune import build_task, finetune
 from ecg_core.run.load import load
 from ecg_core.run.predict import predict
@@ -110,6 +111,14 @@ def test_an_age_in_the_table_is_a_target_too(train: Callable[..., Path]) -> None
     task = load(train(target="age")).module
     assert task.classes == ("age",)
     assert float(task.mean) == pytest.approx((50 + 20 * _levels()[:14]).mean(), rel=1e-5)
+
+
+def test_an_explanation_tells_the_amount_and_no_probability(train: Callable[..., Path], numeric: Store) -> None:
+    run = train(backbone="toy")
+    explanation = explain(run, numeric.record(0))
+    expected = float(load(run).module.predict(numeric.batch([0]).to("cpu"))[0, 0])
+    assert explanation.number
+    assert explanation.answer == f"{expected:.4g}"
 
 
 def test_a_fraction_of_numbers_spans_their_range(train: Callable[..., Path]) -> None:

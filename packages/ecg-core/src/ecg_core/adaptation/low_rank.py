@@ -35,14 +35,16 @@ class LowRank(nn.Module):
         weight: The frozen weight.
         rank: Columns of ``up`` and rows of ``down``; a smaller matrix has as many as its own rank allows.
         alpha: ``alpha / rank`` scales the product.
+        generator: Draws ``down``, on the CPU, so that every device begins with the same; torch's own unless given.
     """
 
-    def __init__(self, weight: Tensor, *, rank: int, alpha: float) -> None:
+    def __init__(self, weight: Tensor, *, rank: int, alpha: float, generator: torch.Generator | None = None) -> None:
         super().__init__()
         rows, columns = weight.shape[0], weight[0].numel()
         thin = min(rank, rows, columns)
         self.scale = alpha / rank
-        self.down = nn.Parameter(torch.empty(thin, columns, device=weight.device).uniform_(-(columns**-0.5), columns**-0.5))
+        drawn = torch.empty(thin, columns).uniform_(-(columns**-0.5), columns**-0.5, generator=generator)
+        self.down = nn.Parameter(drawn.to(weight.device))
         self.up = nn.Parameter(torch.zeros(rows, thin, device=weight.device))
 
     def forward(self, weight: Tensor) -> Tensor:
@@ -74,12 +76,11 @@ def add_low_rank(module: nn.Module, *, rank: int, alpha: float | None = None, se
             "use mode=partial or mode=full"
         )
     module.requires_grad_(False)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for owner, name in found:
-            weight = getattr(owner, name)
-            adapter = LowRank(weight, rank=rank, alpha=float(rank if alpha is None else alpha))
-            parametrize.register_parametrization(owner, name, adapter)
+    generator = torch.Generator().manual_seed(seed)
+    scale = float(rank if alpha is None else alpha)
+    for owner, name in found:
+        adapter = LowRank(getattr(owner, name), rank=rank, alpha=scale, generator=generator)
+        parametrize.register_parametrization(owner, name, adapter)
     return len(found)
 
 

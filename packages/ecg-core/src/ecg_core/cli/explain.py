@@ -36,5 +36,6 @@ def explain(
     from ecg_core.run.explain import explain as look
 
     explanation = look(run, record, out, target=target, method=method, reader=reader, force=force)
-    tell(f"{explanation.record.record_id}: {explanation.target} {explanation.probability:.1%}, picture: {out}")
+    said = explanation.answer if explanation.number else f"{explanation.probability:.1%}"
+    tell(f"{explanation.record.record_id}: {explanation.target} {said}, picture: {out}")
     next_command(f"ecg predict {shell_path(run)} {shell_path(record.parent)} -o predictions.csv")

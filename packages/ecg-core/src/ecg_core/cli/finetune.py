@@ -119,14 +119,13 @@ def finetune(
             force=force,
             resume=resume,
         )
-    numbers = {"val_r2": "R²", "val_auroc": "macro AUROC", "val_f1": "macro F1 of samples"}
-    word, number = next((word, number) for word, number in numbers.items() if word in run.facts)
-    best = run.facts[word]
+    monitor = run.facts["monitor"]
+    best, number = run.facts[monitor], {"val_auroc": "macro AUROC", "val_r2": "R²", "val_f1": "macro F1 of samples"}[monitor]
     score = (
         "no validation patients" if best is None else f"best validation {number} {best:.3f} in epoch {run.facts['best_epoch']}"
     )
     tell(f"fine-tuned ({mode}) on {run.facts['windows']} labelled windows: {score}, in {out}")
     if empty := [name for name, count in run.facts.get("examples", {}).items() if not count]:
         tell(f"no example of {', '.join(empty)} was among them; take more patients to learn of it")
-    page = "" if word != "val_auroc" else f" --html {shell_path(out / 'report.html')}"
+    page = f" --html {shell_path(out / 'report.html')}" if monitor == "val_auroc" else ""  # in pictures: classes of recordings
     next_command(f"ecg evaluate {shell_path(out)} --split test{page}")

@@ -31,7 +31,8 @@ class Explanation(NamedTuple):
     """What was asked, what the model says, and where it looked.
 
     ``relevance`` is ``(leads, samples)`` in [0, 1], or in [-1, 1] for methods that find evidence against the target too, over
-    ``record``, the window as the model saw it; the largest is 1 in size. ``method`` is a key of ``METHODS``.
+    ``record``, the window as the model saw it; the largest is 1 in size. ``method`` is a key of ``METHODS``. Of a model that
+    answers with amounts ``number`` is true, and ``probability`` is the amount.
     """
 
     record: Record
@@ -39,6 +40,12 @@ class Explanation(NamedTuple):
     probability: float
     relevance: np.ndarray
     method: str = "grad_cam"
+    number: bool = False
+
+    @property
+    def answer(self) -> str:
+        """What the model says, in words: a probability, or an amount in the unit of its labels."""
+        return f"{self.probability:.4g}" if self.number else f"probability {self.probability:.0%}"
 
     @property
     def lead_shares(self) -> dict[str, float]:
@@ -60,7 +67,7 @@ class Explanation(NamedTuple):
         return draw_ecg(
             self.record,
             relevance=_smoothed(self.relevance, round(method.smooth * self.record.fs)),
-            title=f"{self.record.record_id}: {self.target}, probability {self.probability:.0%}",
+            title=f"{self.record.record_id}: {self.target}, {self.answer}",
             caption=caption + (f" Labels: {labels}." if labels else ""),
         )
 
@@ -124,7 +131,7 @@ def explain_window(task: Task, window: Record, target: str | None = None, *, met
     except ValueError as error:
         raise ConfigError(f"method {name} does not suit this model: {error}") from error
     relevance = normalise_relevance(found.detach(), signed=chosen.signed)[0].numpy()
-    return Explanation(window, task.classes[number], float(probabilities[number]), relevance, name)
+    return Explanation(window, task.classes[number], float(probabilities[number]), relevance, name, task.numbers)
 
 
 def _smoothed(relevance: np.ndarray, width: int) -> np.ndarray:

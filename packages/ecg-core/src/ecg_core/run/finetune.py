@@ -197,7 +197,8 @@ def finetune(
     end = training.fit(resume=resume)
     if end["best_epoch"] is None:  # nothing of the validation split could be scored
         save()
-    ended = {"steps": end["step"], "epochs": end["epoch"], "best_epoch": end["best_epoch"], question.monitor: end["best"]}
+    ended = {"steps": end["step"], "epochs": end["epoch"], "best_epoch": end["best_epoch"]}
+    ended |= {"monitor": question.monitor, question.monitor: end["best"]}
     if mode == "lora":
         ended["without_adapter"] = without_low_rank(task.backbone)
     run.finish(**ended, **question.facts(), trained_parameters=movable)

@@ -21,8 +21,8 @@ class Plateau(Schedule):
     """Times ``factor`` when ``patience`` epochs in a row were no better than the best before; ``ReduceLROnPlateau``.
 
     Args:
-        metric: Which number of the validation it watches; ``None`` for the first, which is ``val_auroc`` in fine-tuning and
-            ``val_loss`` in pre-training.
+        metric: Which number of the validation it watches; ``None`` for the first, which is ``val_auroc`` in fine-tuning (of
+            numbers ``val_r2``) and ``val_loss`` in pre-training.
         mode: ``"min"`` or ``"max"`` is better; ``None``: ``"min"`` for what ends in ``loss``, ``"max"`` for all else.
         factor: Of a fall, in (0, 1).
         patience: Epochs without improvement that are borne.
