@@ -187,9 +187,12 @@ def test_groups_come_from_the_facts_of_the_store(finetuned: Callable[..., Path],
     run = finetuned()
     store.table["sex"] = ["F" if int(r[1:]) % 4 < 2 else "M" for r in store.table["record_id"]]
     store.table["age"] = 71.0
+    store.table["database"] = pd.Series([("ptb",) if int(r[1:]) % 4 else ("ptb_xl",) for r in store.table["record_id"]])
+    store.table["source"] = "one"
     found = evaluate(run, data=store, split="train", repeats=5, floors=False)
     assert {(g.attribute, g.name, g.records) for g in found.subgroups} == {
         ("age", "60 to 79 years", 16), ("sex", "F", 8), ("sex", "M", 8),
+        ("database", "ptb", 12), ("database", "ptb_xl", 4),
     }  # fmt: skip
     assert all(g.note == "fewer than 20 records" for g in found.subgroups)
 

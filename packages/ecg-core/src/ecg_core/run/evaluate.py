@@ -135,7 +135,7 @@ def evaluate(
     evaluation = replace(
         evaluation,
         comparisons=comparisons,
-        subgroups=score_subgroups(truth, scores, _groups(store, recordings), **words),
+        subgroups=score_subgroups(truth, scores, _groups(store, recordings, target), **words),
         lead_sets=lead_sets,
         warnings=tuple(pretraining_warnings(directory, store, windows, split)),
         notes=(*notes, *left_out),
@@ -175,7 +175,7 @@ def _write_page(
     )
 
 
-def _groups(store: Store, recordings: ScoredRecordings) -> dict[str, list[str | None]]:
+def _groups(store: Store, recordings: ScoredRecordings, target: str) -> dict[str, list[str | None]]:
     """Age band, sex and source of each recording, as far as the store knows them."""
     rows = store.table.iloc[recordings.first]
 
@@ -186,7 +186,10 @@ def _groups(store: Store, recordings: ScoredRecordings) -> dict[str, list[str | 
     found: dict[str, list[str | None]] = {}
     if "age" in rows:
         found["age"] = age_bands([None if pd.isna(age) else float(age) for age in rows["age"].tolist()])
-    found |= {column: words(column) for column in ("sex", "source") if column in rows}
+    if "sex" in rows:
+        found["sex"] = words("sex")
+    # What the readers of collections call it; of one source alone there is nothing to tell apart.
+    found |= {c: words(c) for c in ("source", "database") if c in rows and c != target and len(set(words(c))) > 1}
     return found
 
 
