@@ -55,6 +55,8 @@ if TYPE_CHECKING:
         register_ssl,
         register_transform,
     )
+    from ecg_core.estimators.classifier import ECGClassifier
+    from ecg_core.estimators.embedder import ECGEmbedder
     from ecg_core.run.create import create_backbone, create_head, create_ssl, create_transform
     from ecg_core.run.demo import demo
     from ecg_core.run.doctor import doctor
@@ -103,6 +105,8 @@ _WHERE = {
         "SSL", "TRANSFORMS", "register_backbone", "register_head", "register_model", "register_reader", "register_ssl",
         "register_transform",
     ),
+    "estimators.classifier": ("ECGClassifier",),
+    "estimators.embedder": ("ECGEmbedder",),
     "run.create": ("create_backbone", "create_head", "create_ssl", "create_transform"),
     "run.demo": ("demo",),
     "run.doctor": ("doctor",),
@@ -121,7 +125,7 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 # In full, because a type checker reads it; a test compares it with the table above.
 __all__ = [
     "ATTN_LAYERS", "Alias", "BACKBONES", "Backbone", "Batch", "COMMANDS", "Compose", "Configurable", "Diagnostic",
-    "Draws", "Exported", "Grouping", "HEADS", "Head", "LOSSES", "Losses", "MODELS", "MixingTransform", "Moment", "OPTIMIZERS",
+    "Draws", "ECGClassifier", "ECGEmbedder", "Exported", "Grouping", "HEADS", "Head", "LOSSES", "Losses", "MODELS", "MixingTransform", "Moment", "OPTIMIZERS",
     "READERS",
     "RandomTransform", "Reader", "Record", "RecordTable", "Run", "RunEvent", "SCHEDULERS", "SSL", "SSLMethod", "Schedule",
     "Stage", "Store", "Stream", "TRANSFORMS", "Task", "TokenBackbone", "Transform", "Variant", "create_backbone", "create_head",

@@ -30,6 +30,7 @@ _EXTRAS = {
     "safetensors": "ecg-core[torch]",
     "matplotlib": "ecg-core[plots]",
     "pytest": "ecg-core[testing]",
+    "sklearn": "ecg-core[sklearn]",
     "yaml": "ecg-core[yaml]",
     "onnx": "ecg-core[onnx]",
     "onnxruntime": "ecg-core[onnx]",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from ecg_core.run.card import SignalContract
 from ecg_core.run.stitching import Stitcher
 from ecg_core.run.stretches import positions_of, stretches
 
-__all__ = ["evaluate_run_of_samples"]
+__all__ = ["evaluate_run_of_samples", "event_kinds", "judged_recordings"]
 
 
 def evaluate_run_of_samples(
@@ -41,11 +42,9 @@ def evaluate_run_of_samples(
     steps = store.step_target(target)
     if steps is None or steps.classes != task.classes:
         raise DataError(f"{store.path} is not annotated with {target!r} in the classes of {run}: {', '.join(task.classes)}")
-    stitch = Stitcher(task, signal)
-    judged = [_judged(store, stretch, steps, stitch) for stretch in _consecutive(store, split, target)]
-    if not judged:
-        raise DataError(f"the {split} split of {store.path} has no recording annotated with {target!r}")
-    evaluation = evaluate_samples(judged, classes=task.classes, kinds=_kinds(steps), fs=store.fs, repeats=repeats, seed=seed)
+    judged = judged_recordings(task, signal, store, target=target, split=split)
+    words: dict[str, Any] = {"classes": task.classes, "kinds": event_kinds(steps), "fs": store.fs}
+    evaluation = evaluate_samples(judged, repeats=repeats, seed=seed, **words)
     facts = {"run": str(run), "data": store.fingerprint, "split": split, "target": target}
     write_json(run / f"evaluation-{split}.json", {**facts, **evaluation.to_dict()})
     table = evaluation.events_table() if evaluation.events else evaluation.table()
@@ -53,7 +52,20 @@ def evaluate_run_of_samples(
     return evaluation
 
 
-def _kinds(steps: StepTarget) -> dict[str, str]:
+def judged_recordings(task: Task, signal: SignalContract, store: Store, *, target: str, split: str) -> list[LabelledRecording]:
+    """Every annotated recording of a split beside what the task says of it.
+
+    Raises:
+        DataError: The split has none.
+    """
+    steps, stitch = StepTarget.parse(target, store.annotated), Stitcher(task, signal)
+    judged = [_judged(store, stretch, steps, stitch) for stretch in _consecutive(store, split, target)]
+    if not judged:
+        raise DataError(f"the {split} split of {store.path} has no recording annotated with {target!r}")
+    return judged
+
+
+def event_kinds(steps: StepTarget) -> dict[str, str]:
     """Which events are judged, and what they are called; rhythms are judged by their samples."""
     if steps.kind == "waves":
         ends = (("on", "onset"), ("off", "offset"))

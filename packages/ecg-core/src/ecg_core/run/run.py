@@ -56,6 +56,7 @@ class Run:
         monitor: Number of ``validate`` that decides which epoch is best, the larger the better.
         on_best: Called when the monitored number is the best so far (after every epoch without one).
         title: Shown in front of the progress bar.
+        resumable: Save checkpoints; without them an interrupted run begins anew.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Run:
         monitor: str | None = None,
         on_best: Callable[[], None] | None = None,
         title: str = "training",
+        resumable: bool = True,
     ) -> None:
         self.directory = directory
         self.learner = learner
@@ -78,6 +80,7 @@ class Run:
         self.monitor = monitor
         self.on_best = on_best
         self.title = title
+        self.resumable = resumable
         self.optimizer = build_optimizer(learner, settings)
         self.rates = Rates(settings, self.total_steps)
         if isinstance(self.rates.schedule, Plateau) and validate is None:
@@ -191,6 +194,8 @@ class Run:
         self._tell("epoch", line)
 
     def _save(self) -> None:
+        if not self.resumable:
+            return
         state = {**self.state, "numbers": self.numbers}
         save_checkpoint(self.checkpoints, self.learner, self.optimizer, state, keep=self.settings.keep)
         self._tell("checkpoint")
@@ -202,7 +207,8 @@ class Run:
             self._watchers.run_event(self, event)
 
     def _interrupted(self) -> Interrupted:
-        return Interrupted(f"interrupted after step {self.state['step']}; all of it is saved in {self.checkpoints}, resume it")
+        saved = f"; all of it is saved in {self.checkpoints}, resume it" if self.resumable else ""
+        return Interrupted(f"interrupted after step {self.state['step']}{saved}")
 
 
 @contextmanager
