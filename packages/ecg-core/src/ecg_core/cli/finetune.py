@@ -29,6 +29,7 @@ def finetune(
     norm: Literal["train", "frozen"] | None = None,
     fraction: float | None = None,
     shots: int | None = None,
+    crops: int | None = None,
     head: str | None = None,
     model: str | None = None,
     problem: Literal["multi_label", "multi_class", "regression"] = "multi_label",
@@ -64,6 +65,7 @@ def finetune(
         norm: frozen: running statistics of the backbone stay (unless given, with lora); train: they follow the batches.
         fraction: Learn from this share of the training patients, such as 0.01; --seed draws them.
         shots: Learn from this many windows of each class; --seed draws them.
+        crops: Learn from crops as long as the windows of the pre-training, and answer by the mean over this many of them.
         head: Head, by name, as JSON or a file; linear unless given.
         model: What is asked of them, by name (`ecg plugins list --kind models`), as JSON or a file; classifier, or regressor
             of numbers, unless given.
@@ -102,6 +104,7 @@ def finetune(
             norm=norm,
             fraction=fraction,
             shots=shots,
+            crops=crops,
             head=None if head is None else component(head),
             model=None if model is None else component(model),
             problem=problem,

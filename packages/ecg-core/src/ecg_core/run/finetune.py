@@ -19,6 +19,7 @@ from ecg_core.discovery.registries import MODELS
 from ecg_core.errors import ConfigError
 from ecg_core.run.assembly import brings, build_task, check_task
 from ecg_core.run.card import SignalContract, save_model
+from ecg_core.run.crops import Crops
 from ecg_core.run.directory import RunDirectory, check_packages
 from ecg_core.run.optimization import check_optimization
 from ecg_core.run.order import Batches
@@ -55,6 +56,7 @@ def finetune(
     norm: Norm | None = None,
     fraction: float | None = None,
     shots: int | None = None,
+    crops: int | None = None,
     head: str | Mapping[str, Any] | None = None,
     model: str | Mapping[str, Any] | None = None,
     problem: Problem = "multi_label",
@@ -93,6 +95,8 @@ def finetune(
         norm: ``"frozen"``: running statistics of the backbone stay; ``"train"``: they follow the batches.
         fraction: Learn from this share of the training patients, every class among them; ``seed`` draws.
         shots: Learn from this many windows of each class; ``seed`` draws.
+        crops: Learn from crops of the store's windows, as long as those of the source's pre-training, and answer for a window
+            by the mean over this many of them.
         head: Name or configuration of a head; ``None`` means the model's own, or a linear one (of samples: per step), over
             standardised embeddings where they are frozen.
         model: Name or configuration of the task that backbone and head answer; ``"classifier"``, of numbers ``"regressor"``,
@@ -149,13 +153,18 @@ def finetune(
     if head is None and not brings(model, "head"):
         head = {"name": question.head, **({"normalise": linear} if question.head == "linear" else {})}
     classes = question.classes
-    task = build_task(store, source, backbone, head, classes, model=model, problem=problem, augment=augment, loss=loss, seed=seed)
+    cut = Crops.of(crops, source, store, linear=linear)
+    words: dict[str, Any] = {"model": model, "problem": problem, "augment": augment, "loss": loss, "seed": seed}
+    task = build_task(store, source, backbone, head, classes, samples=None if cut is None else cut.samples, **words)
     question.prepare(task)
     check_task(task, mode)
+    if cut is not None:
+        cut.tell(task)
     task = task.to(settings.device)
     answers = "per_step" if task.per_step else problem
-    signal, config = SignalContract.of(store), MODELS.to_config(task)
+    signal, config = SignalContract.of(store, samples=task.crop_samples), MODELS.to_config(task)
     learner, batches = _learner(task, chosen, question, settings)
+    batches = batches if cut is None else cut.drawn(batches)
     movable = trained_parameters(learner)
     run = RunDirectory.create(
         Path(out),
@@ -171,9 +180,10 @@ def finetune(
         mode=mode,
         adaptation=chosen.to_dict(),
         few_labels={word: value for word, value in (("fraction", fraction), ("shots", shots)) if value is not None},
+        crops=crops,
         source=None if source is None else str(source),
     )
-    facts = {"target": question.target, "problem": answers, "mode": mode}
+    facts = {"target": question.target, "problem": answers, "mode": mode, "crops": crops}
 
     def save() -> None:
         save_model(run.path, "model", merged(task), kind="models", signal=signal, classes=list(classes), **facts)
