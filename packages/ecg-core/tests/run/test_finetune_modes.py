@@ -212,3 +212,10 @@ def test_a_store_without_a_labelled_training_window_is_told(train: Callable[...,
     store.table.loc[store.table["split"] == "train", "split"] = "test"
     with pytest.raises(DataError, match="the training split of .* has no window with a label for 'dx'; look at the labels"):
         train()
+
+
+@pytest.mark.parametrize("words", [{"fraction": 0.5}, {"shots": 3}, {}])
+def test_a_run_is_not_resumed_with_other_labels(train: Callable[..., Path], words: dict) -> None:
+    train(mode="linear", fraction=0.25)
+    with pytest.raises(RunError, match=r"was started with another few_labels \(fraction 0\.25, now"):
+        train(mode="linear", resume=True, **words)
