@@ -12,7 +12,7 @@ import torch
 from ecg_core.discovery.registries import BACKBONES, SSL
 from ecg_core.errors import CheckpointError, ConfigError, OutputExistsError
 from ecg_core.run.card import load_card
-from ecg_ssl.convert import ecg_jepa, ecgfounder, hubert_ecg, jepa_weimann, w2v_cmsc
+from ecg_ssl.convert import ecg_jepa, ecgfounder, heartlang, hubert_ecg, jepa_weimann, w2v_cmsc
 from ecg_ssl.methods.w2v_cmsc import W2VCMSC
 from ecg_ssl.weights.checkpoint_file import open_checkpoint
 from ecg_ssl.weights.command import weights
@@ -275,3 +275,23 @@ def test_hubert_ecg_is_recognised_with_its_size_and_takes_windows_as_published(f
     assert (card.signal.fs, card.signal.samples) == (500.0, 2500)
     x = torch.randn(2, 12, 2500)
     assert torch.equal(card.build()(x), backbone(x))
+
+
+def test_heartlang_and_its_tokenizer_are_recognised_apart(file, tmp_path):
+    torch.manual_seed(0)
+    as_published = {"peak_leads": "first", "centred": False, "attend_padding": True}
+    sizes = {"in_leads": 12, "max_tokens": 32, "width": 16, "depth": 1, "heads": 2, "mlp_width": 32, **as_published}
+    codes = BACKBONES.build("vq_hbr", codes=24, code_width=8, **sizes).eval()
+    stage_one = SSL.build("vq_hbr", backbone=codes, depth=1, mlp_width=32)
+    backbone = BACKBONES.build("heartlang", **sizes).eval()
+    stage_two = SSL.build("heartlang", backbone=backbone, tokenizer=codes)
+    first, second = heartlang.tokenizer_to_official(stage_one.state_dict()), heartlang.to_official(stage_two.state_dict())
+    x = torch.randn(2, 12, 1000)
+    for name, state, built in (("vq_hbr", first, codes), ("heartlang", second, backbone)):
+        report = import_weights(file({"model": state}), tmp_path / name)
+        assert report.layout.name == name
+        card = load_card(tmp_path / name / "backbone.json")
+        assert (card.signal.fs, card.signal.samples) == (100.0, 1000)
+        assert torch.equal(card.build().eval()(x), built(x))
+    finetuned = {f"backbone.{n}": v for n, v in second.items() if not n.startswith("lm_head")} | {"mlp_head.bias": torch.ones(5)}
+    assert import_weights(file(finetuned), tmp_path / "tuned").left_out == ("backbone.mask_token", "mlp_head.bias")

@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     from ecg_backbones.heads.mlp import MLPHead
     from ecg_backbones.heads.per_step import PerStepHead
     from ecg_backbones.heads.unet_decoder import UNetDecoder
+    from ecg_backbones.heartlang import HeartLangEncoder
     from ecg_backbones.hubert_ecg import HuBERTECGEncoder, hubert_ecg_base, hubert_ecg_large, hubert_ecg_small
     from ecg_backbones.inception_time import InceptionTime
+    from ecg_backbones.layers.norm_quantizer import NormQuantizer
     from ecg_backbones.losses.asymmetric import AsymmetricLoss
     from ecg_backbones.losses.boundary import BoundaryLoss
     from ecg_backbones.losses.class_weights import class_weights
@@ -130,11 +132,13 @@ if TYPE_CHECKING:
     )
     from ecg_backbones.vit_register import RegisterViT, vit_register_b, vit_register_s, vit_register_xs
     from ecg_backbones.vit_time import TimeViT, vit_time_base, vit_time_small, vit_time_tiny
+    from ecg_backbones.vq_hbr import HeartbeatCodes
     from ecg_backbones.wav2vec2 import Wav2Vec2
     from ecg_backbones.xception import Xception, xception_leadwise, xception_vanilla
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
+    "heartlang": ("HeartLangEncoder",),
     "bigru": ("BiGRU",),
     "clocs_cnn": ("CLOCSCNN",),
     "conformer": ("Conformer",),
@@ -165,6 +169,7 @@ _WHERE = {
     "heads.unet_decoder": ("UNetDecoder",),
     "hubert_ecg": ("HuBERTECGEncoder", "hubert_ecg_base", "hubert_ecg_large", "hubert_ecg_small"),
     "inception_time": ("InceptionTime",),
+    "layers.norm_quantizer": ("NormQuantizer",),
     "losses.asymmetric": ("AsymmetricLoss",),
     "losses.boundary": ("BoundaryLoss",),
     "losses.class_weights": ("class_weights",),
@@ -257,6 +262,7 @@ _WHERE = {
     ),
     "vit_register": ("RegisterViT", "vit_register_b", "vit_register_s", "vit_register_xs"),
     "vit_time": ("TimeViT", "vit_time_base", "vit_time_small", "vit_time_tiny"),
+    "vq_hbr": ("HeartbeatCodes",),
     "wav2vec2": ("Wav2Vec2",),
     "xception": ("Xception", "xception_leadwise", "xception_vanilla"),
 }
@@ -264,7 +270,10 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
 # In full, because a type checker reads it; a test compares it with the table above.
 __all__ = [
+    "HeartLangEncoder",
+    "HeartbeatCodes",
     "HuBERTECGEncoder",
+    "NormQuantizer",
     "hubert_ecg_base",
     "AsymmetricLoss",
     "AttentiveHead",

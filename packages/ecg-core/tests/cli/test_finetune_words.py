@@ -53,9 +53,9 @@ def test_a_class_without_an_example_is_told(asked: dict[str, Any], tmp_path: Pat
 @pytest.mark.parametrize(
     ("facts", "said", "then"),
     [
-        ({"monitor": "val_r2", "val_r2": 0.5}, "best validation R² 0.500", "ecg predict"),
+        ({"monitor": "val_r2", "val_r2": 0.5}, "best validation R² 0.500", "ecg evaluate"),
         ({"monitor": "val_f1", "val_f1": 0.75}, "best validation macro F1 of samples 0.750", "run --split test"),
-        ({"monitor": "val_r2", "val_r2": None}, "no validation patients", "ecg predict"),
+        ({"monitor": "val_r2", "val_r2": None}, "no validation patients", "ecg evaluate"),
     ],
 )
 def test_what_is_said_of_other_questions(

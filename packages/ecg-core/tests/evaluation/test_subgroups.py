@@ -76,7 +76,7 @@ def test_what_nobody_knows_is_no_attribute_and_who_is_unknown_is_a_group_without
     groups = score_subgroups(targets, scores, {"age": [None] * 200, "sex": ["F"] * 150 + [None] * 50}, classes=CLASSES, repeats=5)
     assert [(g.attribute, g.name, g.records, g.note) for g in groups] == [
         ("sex", "F", 150, ""),
-        ("sex", "unknown", 50, "unknown"),
+        ("sex", "unknown", 50, "the store does not say"),
     ]
 
 

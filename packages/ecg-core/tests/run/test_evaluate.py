@@ -27,8 +27,8 @@ from ecg_core.run.evaluate import evaluate
 from ecg_core.run.finetune import build_task
 from ecg_core.run.floors import score_floors
 from ecg_core.run.monitor import embed_windows
-from ecg_core.run.predict import load_task
 from ecg_core.run.reduced_leads import score_lead_sets, takes_leads_by_name
+from ecg_core.run.scorer import load_task
 from ecg_core.run.scoring import mean_by_record, score_recordings
 from ecg_core.run.thresholds import stored_thresholds
 
@@ -187,9 +187,12 @@ def test_groups_come_from_the_facts_of_the_store(finetuned: Callable[..., Path],
     run = finetuned()
     store.table["sex"] = ["F" if int(r[1:]) % 4 < 2 else "M" for r in store.table["record_id"]]
     store.table["age"] = 71.0
+    store.table["database"] = pd.Series([("ptb",) if int(r[1:]) % 4 else ("ptb_xl",) for r in store.table["record_id"]])
+    store.table["source"] = "one"
     found = evaluate(run, data=store, split="train", repeats=5, floors=False)
     assert {(g.attribute, g.name, g.records) for g in found.subgroups} == {
         ("age", "60 to 79 years", 16), ("sex", "F", 8), ("sex", "M", 8),
+        ("database", "ptb", 12), ("database", "ptb_xl", 4),
     }  # fmt: skip
     assert all(g.note == "fewer than 20 records" for g in found.subgroups)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -164,3 +165,12 @@ def test_how_a_run_ended_is_written(store: Store, tmp_path: Path) -> None:
     found = RunDirectory(tmp_path / "r")
     assert (found.facts["finished"], found.facts["steps"], found.facts["val_auroc"]) == (True, 12, None)
     assert repr(found).endswith("finetune, finished)")
+
+
+def test_a_notebook_shows_what_was_trained_on_what(finetuned: Callable[..., Path], store: Store) -> None:
+    run = RunDirectory(finetuned())
+    html = run._repr_html_()
+    for words in ("finetune", "random weights", str(store.path), "<th>target</th><td>dx</td>", "validation AUROC"):
+        assert words in html
+    run.facts["target"] = "<script>"
+    assert "<script>" not in run._repr_html_()

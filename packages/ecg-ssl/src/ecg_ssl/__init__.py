@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ecg_ssl.layers.code_usage import CodeUsage
     from ecg_ssl.layers.latent_predictor import LatentPredictor
     from ecg_ssl.layers.quantizer import GumbelQuantizer
+    from ecg_ssl.layers.spherical_codes import spherical_codes
     from ecg_ssl.masking import Masking, mask_as_given, mask_by_noise, mask_groups, mask_spans
     from ecg_ssl.methods.barlow_twins import BarlowTwins
     from ecg_ssl.methods.byol import BYOL
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ecg_ssl.methods.data2vec import Data2Vec
     from ecg_ssl.methods.dino import DINO
     from ecg_ssl.methods.ecg_jepa import ECGJEPA
+    from ecg_ssl.methods.heartlang import HeartLang
     from ecg_ssl.methods.hubert_ecg import HuBERTECG
     from ecg_ssl.methods.jepa_weimann import JEPAWeimann
     from ecg_ssl.methods.lejepa import LeJEPA, lejepa_loss
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from ecg_ssl.methods.tfc import TFC
     from ecg_ssl.methods.three_kg import ThreeKG
     from ecg_ssl.methods.vicreg import VICReg
+    from ecg_ssl.methods.vq_hbr import VQHBR
     from ecg_ssl.methods.w2v_cmsc import W2VCMSC
     from ecg_ssl.momentum import MomentumEncoder
     from ecg_ssl.multi_crop import Crops, MultiCrop
@@ -76,6 +79,8 @@ if TYPE_CHECKING:
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
+    "layers.spherical_codes": ("spherical_codes",),
+    "methods.heartlang": ("HeartLang",),
     "clustering": ("Clustering", "kmeans", "nearest"),
     "descriptors": ("cepstra", "time_frequency"),
     "frozen": ("Frozen",),
@@ -115,6 +120,7 @@ _WHERE = {
     "methods.tfc": ("TFC",),
     "methods.three_kg": ("ThreeKG",),
     "methods.vicreg": ("VICReg",),
+    "methods.vq_hbr": ("VQHBR",),
     "methods.w2v_cmsc": ("W2VCMSC",),
     "momentum": ("MomentumEncoder",),
     "multi_crop": ("Crops", "MultiCrop"),
@@ -146,6 +152,8 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
 # In full, because a type checker reads it; a test compares it with the table above.
 __all__ = [
+    "HeartLang",
+    "VQHBR",
     "ClusterCodes",
     "Clustering",
     "CodeUsage",
@@ -232,6 +240,7 @@ __all__ = [
     "random_directions",
     "recording_numbers",
     "sigreg",
+    "spherical_codes",
     "teacher_probabilities",
     "temporal_contrast",
     "time_frequency",

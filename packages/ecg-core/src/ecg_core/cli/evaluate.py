@@ -42,6 +42,7 @@ def evaluate(
         seed: Of the bootstrap and of the floors.
         force: Replace an existing report.
     """
+    from ecg_core.evaluation.samples import SampleEvaluation
     from ecg_core.run.directory import RunDirectory
     from ecg_core.run.evaluate import evaluate as score
 
@@ -63,7 +64,8 @@ def evaluate(
     if html is not None:
         tell(f"report: {html}")
     source = data or RunDirectory(run).facts["data"]["path"]
-    next_command(
-        f"ecg explain {shell_path(run)} RECORD -o explanation.png", f"ecg predict {shell_path(run)} FOLDER -o predictions.csv"
-    )
-    tell(f"      (predictions of this split: {run / f'predictions-{split}.csv'}; data: {source})")
+    samples = isinstance(evaluation, SampleEvaluation)
+    out = "annotations/" if samples else "predictions.csv"
+    next_command(f"ecg explain {shell_path(run)} RECORD -o explanation.png", f"ecg predict {shell_path(run)} FOLDER -o {out}")
+    written = run / f"{'events' if samples else 'predictions'}-{split}.csv"
+    tell(f"      (of this split: {written}; data: {source})")

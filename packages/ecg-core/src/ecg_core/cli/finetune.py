@@ -130,9 +130,5 @@ def finetune(
     tell(f"fine-tuned ({mode}) on {run.facts['windows']} labelled windows: {score}, in {out}")
     if empty := [name for name, count in run.facts.get("examples", {}).items() if not count]:
         tell(f"no example of {', '.join(empty)} was among them; take more patients to learn of it")
-    if problem == "regression":
-        next_command(f"ecg predict {shell_path(out)} RECORDINGS -o predictions.csv")
-    elif monitor == "val_f1":  # a report in pictures is of whole windows
-        next_command(f"ecg evaluate {shell_path(out)} --split test")
-    else:
-        next_command(f"ecg evaluate {shell_path(out)} --split test --html {shell_path(out / 'report.html')}")
+    page = f" --html {shell_path(out / 'report.html')}" if monitor == "val_auroc" else ""  # in pictures: classes of recordings
+    next_command(f"ecg evaluate {shell_path(out)} --split test{page}")

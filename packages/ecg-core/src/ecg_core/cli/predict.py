@@ -43,7 +43,7 @@ def predict(
     else:
         per_step = "label" in found.table.columns
         rows = f"{len(found.table):,} {'stretches' if per_step else 'windows'} of " if per_step or windows else ""
-        tell(f"{rows}{found.table['record_id'].nunique():,} recordings, {'answers' if rows else 'probabilities'} in {out}")
+        tell(f"{rows}{found.table['record_id'].nunique():,} recordings, answers in {out}")
     if len(found.rejects):
         tell(f"refused {len(found.rejects)}, e.g. {found.rejects['reason'].iloc[0]}")
     if run.suffix in SUFFIXES:  # an exported file answers and does not explain

@@ -51,8 +51,8 @@ def prep(
         reader: Name of a reader; found out by itself unless given.
         labels: CSV with record_id, patient_id, age, sex, split and target columns (classes separated by ;).
         patient: Column that names the patient.
-        split: By patient: shares of train/val/test such as 8/1/1, folds such as 5-fold, or a column that holds splits or
-            folds; the source's own split, else 8/1/1, unless given.
+        split: By patient: shares of train/val/test such as 8/1/1, folds such as 5-fold, a column that holds splits or folds,
+            or a protocol such as ptbxl_super; the source's own split, else 8/1/1, unless given.
         pipeline: File (.json, .yaml, .toml) with a list of transforms; band-pass 0.5-40 Hz and resampling unless given.
         dtype: How samples are stored: int16 with a scale per window, float16 or float32 (mV).
         compression: Lossless compression of int16; half the size, a tenth of the reading speed.
@@ -68,6 +68,7 @@ def prep(
     """
     from ecg_core.data.leads import STANDARD_12
     from ecg_core.data.prepare import prepare
+    from ecg_core.data.protocols import protocol_sizes
     from ecg_core.data.store import Store
     from ecg_core.errors import ConfigError
 
@@ -102,6 +103,8 @@ def prep(
             progress=progress,
         )
     show_store(store)
+    if sizes := protocol_sizes(store):
+        tell(sizes)
     if store.facts["patients"] == 0:
         tell("patients are unknown: every recording counts as its own patient (name them with --labels and --patient)")
     if store.facts["rejects"]:

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import pandas as pd
 
+from ecg_core.data.protocols import PROTOCOLS, Protocol
 from ecg_core.data.splits import (
     SPLITS,
     folds_by_patient,
@@ -33,21 +34,25 @@ class Division:
         ratio: Shares of train, val and test.
         folds: Number of folds.
         column: Column that holds a split or a fold of each recording.
+        protocol: A published division, which the source brings.
     """
 
     ratio: tuple[float, float, float] | None = None
     folds: int | None = None
     column: str | None = None
+    protocol: Protocol | None = None
 
     @classmethod
     def parse(cls, text: str | None) -> Self:
-        """From ``"8/1/1"``, ``"5-fold"``, the name of a column, or ``None``.
+        """From ``"8/1/1"``, ``"5-fold"``, the name of a protocol or of a column, or ``None``.
 
         Raises:
             DataError: The shares or the number of folds make no sense.
         """
         if text is None:
             return cls()
+        if text in PROTOCOLS:
+            return cls(protocol=PROTOCOLS[text])
         if "/" in text:
             return cls(ratio=parse_ratio(text))
         count = parse_folds(text)
@@ -57,12 +62,15 @@ class Division:
         """Raise before any work is done.
 
         Raises:
-            DataError: There is no such column.
+            DataError: There is no such column, or the data are not those of the protocol.
         """
+        if self.protocol is not None:
+            self.protocol.check(table)
         if self.column is not None and self.column not in table.frame.columns:
+            columns = ", ".join(map(str, table.frame.columns))
             raise DataError(
-                f"a split is train/val/test such as 8/1/1, folds such as 5-fold, or a column of the source or the labels, "
-                f"got {self.column!r}; the columns are {', '.join(map(str, table.frame.columns))}"
+                f"a split is train/val/test such as 8/1/1, folds such as 5-fold, a protocol ({', '.join(PROTOCOLS)}), "
+                f"or a column of the source or the labels, got {self.column!r}; the columns are {columns}"
             )
 
     def applied(self, frame: pd.DataFrame, targets: Sequence[str], seed: int) -> dict[str, list[Any]]:

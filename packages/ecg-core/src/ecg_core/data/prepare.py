@@ -70,7 +70,8 @@ def prepare(
             classes are separated by ``;``.
         patient: Column that names the patient, if it is not ``patient_id``.
         split: By patient: shares of train, val and test such as ``"8/1/1"``; folds such as ``"5-fold"``; or the name of a
-            column that gives a split or a fold to each recording. Of folds the last tests and the one before validates, until
+            column that gives a split or a fold to each recording; or a protocol such as ``"ptbxl_super"``, see
+            :mod:`ecg_core.data.protocols`. Of folds the last tests and the one before validates, until
             a store is opened with another. ``None`` takes the split that the source or the labels give, and 8/1/1 where
             they give none.
         pipeline: Transforms by name or configuration; ``None`` means :func:`default_pipeline`.

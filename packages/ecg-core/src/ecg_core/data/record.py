@@ -147,3 +147,8 @@ class Record:
         who = f", patient {self.patient_id}" if self.patient_id is not None else ""
         leads = ",".join(self.leads) if len(self.leads) <= 3 else f"{len(self.leads)} leads"
         return f"Record({self.record_id!r}, {leads}, {self.seconds:g} s at {self.fs:g} Hz{who})"
+
+    def _repr_html_(self) -> str:
+        from ecg_core.data.notebook import record_html
+
+        return record_html(self)

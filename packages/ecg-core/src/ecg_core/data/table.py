@@ -191,6 +191,11 @@ class RecordTable:
                 frame[name] = pd.Series([tuple(v.tolist()) for v in values], dtype=object)
         return cls(frame)
 
+    def _repr_html_(self) -> str:
+        from ecg_core.data.notebook import table_html
+
+        return table_html(self)
+
 
 def rows_of(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Each row of a frame as a plain dictionary, in order."""

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ecg_core.errors import DataError
 from ecg_core.evaluation.metrics import check_scores
-from ecg_core.evaluation.ranking import Floats, Indices, Ranking
+from ecg_core.evaluation.ranking import AnyFloats, Floats, Indices, Ranking
 
 __all__ = ["Interval", "Resamples", "bootstrap", "clusters", "interval", "micro_bootstrap", "multiplicities"]
 
@@ -123,7 +123,7 @@ def clusters(patients: Sequence[object] | npt.NDArray[np.generic] | None, record
     return codes.astype(np.intp)
 
 
-def multiplicities(codes: Indices, *, repeats: int, seed: int) -> Iterator[Floats]:
+def multiplicities(codes: Indices, *, repeats: int, seed: int) -> Iterator[AnyFloats]:
     """How often each record is drawn, as blocks ``(records, some of the repeats)`` that together hold all repeats.
 
     Args:
@@ -141,4 +141,4 @@ def multiplicities(codes: Indices, *, repeats: int, seed: int) -> Iterator[Float
         drawn = generator.integers(patients, size=(columns, patients))
         drawn += patients * np.arange(columns)[:, np.newaxis]
         times = np.bincount(drawn.ravel(), minlength=columns * patients).reshape(columns, patients)
-        yield np.ascontiguousarray(times.T, dtype=np.float64)[codes]
+        yield np.ascontiguousarray(times.T, dtype=np.float32)[codes]

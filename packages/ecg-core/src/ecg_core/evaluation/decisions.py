@@ -17,7 +17,7 @@ from ecg_core.errors import DataError
 from ecg_core.evaluation.bootstrap import clusters, multiplicities
 from ecg_core.evaluation.estimate import Estimate, macro_estimate
 from ecg_core.evaluation.metrics import check_scores
-from ecg_core.evaluation.ranking import Floats
+from ecg_core.evaluation.ranking import AnyFloats, Floats
 from ecg_core.evaluation.thresholds import Thresholds
 
 __all__ = ["ClassDecisions", "Decisions", "Rates", "confusion_matrix", "decide_and_score", "rates"]
@@ -82,7 +82,7 @@ class Decisions:
     without_one_class: int = 0
 
 
-def rates(targets: Bools, given: Bools, weights: Floats | None = None) -> Rates:
+def rates(targets: Bools, given: Bools, weights: AnyFloats | None = None) -> Rates:
     """Rates of decisions, under each column of ``weights`` ``(records, repeats)`` if there are any.
 
     Args:
@@ -97,8 +97,10 @@ def rates(targets: Bools, given: Bools, weights: Floats | None = None) -> Rates:
         [0.6666666666666666, 0.5, 1.0, 1.0]
     """
     w = np.ones((len(targets), 1)) if weights is None else weights
-    hits, positives, flagged = (np.asarray(w.T @ each.astype(w.dtype)) for each in (targets & given, targets, given))
-    everyone = w.sum(axis=0)[:, np.newaxis]
+    hits, positives, flagged = (
+        np.asarray(w.T @ each.astype(w.dtype), dtype=np.float64) for each in (targets & given, targets, given)
+    )
+    everyone = w.sum(axis=0, dtype=np.float64)[:, np.newaxis]
     misses = flagged - hits
     found = Rates(
         f1=_ratio(2 * hits, positives + flagged, exists=positives > 0),

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from ecg_core.errors import DataError
 from ecg_core.evaluation.bootstrap import clusters, interval, multiplicities
-from ecg_core.evaluation.evaluation import Estimate
+from ecg_core.evaluation.estimate import Estimate
+from ecg_core.evaluation.text import aligned
 
 __all__ = ["NumberResult", "evaluate_numbers", "mean_absolute_error", "r_squared"]
 
@@ -40,6 +41,11 @@ class NumberResult:
     r2: Estimate
     bias: Estimate
     deviation: Estimate
+
+    def __str__(self) -> str:
+        rows = [("mean absolute error", self.mae), ("R²", self.r2), ("bias", self.bias), ("SD of errors", self.deviation)]
+        lines = aligned([(self.name, "value (95% interval)"), *((name, str(value)) for name, value in rows)])
+        return "\n".join([*lines, f"{self.n_records} recordings, {self.n_patients} patients"])
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it; what is undefined is ``None``."""

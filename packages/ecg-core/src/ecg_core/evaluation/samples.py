@@ -1,8 +1,8 @@
 """Labels of samples judged: which share of them is right, and which waves and beats were found, with patient-wise intervals.
 
 Events are matched as ANSI/AAMI EC57 and the LU database (Kalyakulina et al., IEEE Access 8:186181, 2020) do: a detection within
-150 ms belongs to an event, each to one at most. What lies where the truth is not known (:mod:`ecg_core.data.step_target`) is neither
-right nor wrong. Everything judged is a sum over recordings, so each bootstrap repeat is a weighting of those sums.
+150 ms belongs to an event, each to one at most. What lies where the truth is not known (:mod:`ecg_core.data.step_target`) is
+neither right nor wrong. Everything judged is a sum over recordings, so each bootstrap repeat is a weighting of those sums.
 """
 
 from __future__ import annotations
@@ -194,8 +194,7 @@ def evaluate_samples(
     f1_drawn = np.stack([_f1(*_of_class(drawn, c)) for c in range(len(classes))], axis=1)
     return SampleEvaluation(
         per_class=tuple(
-            SampleResult(name, int(total[c].sum()), *rates)
-            for c, (name, rates) in enumerate(zip(classes, of_classes, strict=True))
+            SampleResult(name, int(row.sum()), *rates) for name, row, rates in zip(classes, total, of_classes, strict=True)
         ),
         events=tuple(_event(name, each, weights, level) for name, each in zip(kinds.values(), counts, strict=True)),
         macro_f1=macro_estimate([rates[0] for rates in of_classes], f1_drawn, level),
@@ -252,9 +251,8 @@ def _rates(found: Any, missed: Any, alarms: Any, *drawn: Floats, level: float) -
 
 def _f1(found: Any, missed: Any, alarms: Any) -> Floats:
     """NaN without an event."""
-    return np.where(
-        np.asarray(found) + missed > 0, _share(2 * np.asarray(found), 2 * np.asarray(found) + missed + alarms), np.nan
-    )
+    twice = 2 * np.asarray(found)
+    return np.where(np.asarray(found) + missed > 0, _share(twice, twice + missed + alarms), np.nan)
 
 
 def _share(part: Any, whole: Any) -> Floats:

@@ -113,7 +113,7 @@ def score_subgroups(
             found.append(Subgroup(attribute, name, len(here), int(counts.sum()), macro, scored))
         unknown = np.flatnonzero(column == "")
         if 0 < len(unknown) < len(column):
-            found.append(Subgroup(attribute, "unknown", len(unknown), int(truth[unknown].sum()), note="unknown"))
+            found.append(Subgroup(attribute, "unknown", len(unknown), int(truth[unknown].sum()), note="the store does not say"))
     return tuple(found)
 
 

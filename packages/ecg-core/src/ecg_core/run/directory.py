@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
@@ -158,6 +159,26 @@ class RunDirectory:
     def __repr__(self) -> str:
         done = "finished" if self.facts.get("finished") else "unfinished"
         return f"RunDirectory({str(self.path)!r}, {self.kind}, {done})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: what was trained, on what, how far, and what to call next."""
+        facts = self.facts
+        rows = {
+            "run": self.path,
+            "kind": self.kind,
+            "trained": facts["config"].get("name", ""),
+            "began with": facts.get("source") or "random weights",
+            "data": facts["data"].get("path", ""),
+            "target": facts.get("target"),
+            "epochs": facts.get("epochs") if facts.get("finished") else "unfinished",
+            "validation AUROC": facts.get("val_auroc"),
+        }
+        cells = "".join(
+            f"<tr><th>{escape(name)}</th><td>{escape(f'{value:.3f}' if isinstance(value, float) else str(value))}</td></tr>"
+            for name, value in rows.items()
+            if value is not None
+        )
+        return f"<table>{cells}</table>"
 
 
 def check_packages(path: Path, *, resume: bool) -> None:

@@ -17,10 +17,12 @@ from ecg_core.errors import ConfigError, DataError
 from ecg_core.evaluation.bootstrap import bootstrap
 from ecg_core.evaluation.evaluation import Evaluation, evaluate_scores
 from ecg_core.evaluation.paired import Comparison, compare_scores
+from ecg_core.evaluation.regression import NumberResult
 from ecg_core.evaluation.report import write_report
 from ecg_core.evaluation.samples import SampleEvaluation
 from ecg_core.evaluation.subgroups import age_bands, score_subgroups
 from ecg_core.run.directory import RunDirectory
+from ecg_core.run.evaluate_numbers import evaluate_run_of_numbers
 from ecg_core.run.evaluate_samples import evaluate_run_of_samples
 from ecg_core.run.floors import score_floors
 from ecg_core.run.leaks import check_apart, pretraining_warnings
@@ -56,7 +58,7 @@ def evaluate(
     repeats: int = 1000,
     seed: int = 0,
     force: bool = False,
-) -> Evaluation | SampleEvaluation:
+) -> Evaluation | SampleEvaluation | NumberResult:
     """Score the recordings of a split; write ``evaluation-SPLIT.json`` and ``predictions-SPLIT.csv`` into the run.
 
     Decisions are taken at the thresholds of greatest F1 on the validation recordings of the data the run was trained on; they are
@@ -90,12 +92,13 @@ def evaluate(
     store = store.as_divided_for(trained, directory.path)
     signal.check(store, directory.path)
     target = str(directory.facts["target"])
-    if task.per_step:
+    if task.per_step or task.numbers:
         if html is not None or compare:
-            raise ConfigError("a report and a comparison are of models of whole windows; this one labels samples, leave them out")
-        return evaluate_run_of_samples(
-            directory.path, task, signal, store, target=target, split=split, repeats=repeats, seed=seed
-        )
+            raise ConfigError("a report and a comparison are of models that tell classes of recordings apart; leave them out")
+        words: dict[str, Any] = {"target": target, "split": split, "repeats": repeats, "seed": seed}
+        if task.numbers:
+            return evaluate_run_of_numbers(directory.path, task, store, **words)
+        return evaluate_run_of_samples(directory.path, task, signal, store, **words)
     windows = store.indices(split, target=target)
     if not len(windows):
         raise DataError(f"the {split} split of {store.path} has no recording with a label for {target!r}")
@@ -113,7 +116,7 @@ def evaluate(
     thresholds = run_thresholds(task, validation, source)
     truth, scores, patients = recordings.targets, recordings.scores, recordings.patients
     drawn = bootstrap(truth, scores, patients=patients, repeats=repeats, seed=seed)
-    words: dict[str, Any] = {"classes": task.classes, "patients": patients, "repeats": repeats, "seed": seed}
+    words = {"classes": task.classes, "patients": patients, "repeats": repeats, "seed": seed}
     evaluation = evaluate_scores(truth, scores, thresholds=thresholds, temperature=temperature, drawn=drawn, **words)
 
     notes, others = _notes(split, thresholds.rule), dict[str, tuple[np.ndarray, bool]]()
@@ -132,7 +135,7 @@ def evaluate(
     evaluation = replace(
         evaluation,
         comparisons=comparisons,
-        subgroups=score_subgroups(truth, scores, _groups(store, recordings), **words),
+        subgroups=score_subgroups(truth, scores, _groups(store, recordings, target), **words),
         lead_sets=lead_sets,
         warnings=tuple(pretraining_warnings(directory, store, windows, split)),
         notes=(*notes, *left_out),
@@ -172,7 +175,7 @@ def _write_page(
     )
 
 
-def _groups(store: Store, recordings: ScoredRecordings) -> dict[str, list[str | None]]:
+def _groups(store: Store, recordings: ScoredRecordings, target: str) -> dict[str, list[str | None]]:
     """Age band, sex and source of each recording, as far as the store knows them."""
     rows = store.table.iloc[recordings.first]
 
@@ -183,7 +186,10 @@ def _groups(store: Store, recordings: ScoredRecordings) -> dict[str, list[str | 
     found: dict[str, list[str | None]] = {}
     if "age" in rows:
         found["age"] = age_bands([None if pd.isna(age) else float(age) for age in rows["age"].tolist()])
-    found |= {column: words(column) for column in ("sex", "source") if column in rows}
+    if "sex" in rows:
+        found["sex"] = words("sex")
+    # What the readers of collections call it; of one source alone there is nothing to tell apart.
+    found |= {c: words(c) for c in ("source", "database") if c in rows and c != target and len(set(words(c))) > 1}
     return found
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ecg_core.contracts.task import Task
+from ecg_core.data.protocols import protocol_sizes
 from ecg_core.data.store import Store
 from ecg_core.evaluation.report import ReportExample
 from ecg_core.explanation.paper import figure_png
@@ -42,8 +43,10 @@ def report_facts(directory: RunDirectory, store: Store, task: Task, split: str) 
 def report_data_card(store: Store) -> dict[str, str]:
     """Where the data lie and what was refused."""
     reasons = store.rejects["reason"].str.replace(r"^.*?: ", "", regex=True).value_counts().head(5)
+    sizes = protocol_sizes(store)
     refused = "; ".join(f"{count} × {reason}" for reason, count in reasons.items())
-    return {"Store": str(store.path), "Refused recordings": refused or "none", "Windows": f"{len(store):,}"}
+    found = {"Store": str(store.path), "Refused recordings": refused or "none", "Windows": f"{len(store):,}"}
+    return {**found, "Protocol": sizes.removeprefix("protocol ")} if sizes else found
 
 
 def report_command(directory: RunDirectory, store: Store, split: str, html: str | Path) -> str:

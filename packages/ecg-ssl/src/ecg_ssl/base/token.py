@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +53,11 @@ class BaseTokenPredictor(SSLMethod):
         TypeError: The backbone has no such halves.
     """
 
+    halves: ClassVar[tuple[str, ...]] = ("local", "embed", "contextual")
+    """What the backbone must be able to do."""
+    made_for: ClassVar[str] = "wav2vec2"
+    """A backbone that is."""
+
     def __init__(self, backbone: Backbone, *, mask_ratio: float, mask_length: int) -> None:
         super().__init__()
         self.backbone = self.with_halves(backbone)
@@ -73,10 +78,10 @@ class BaseTokenPredictor(SSLMethod):
         Raises:
             TypeError: It is not.
         """
-        if not all(hasattr(backbone, part) for part in ("local", "embed", "contextual")):
+        if not all(hasattr(backbone, part) for part in cls.halves):
             raise TypeError(
                 f"{cls.__name__} hides steps between local features and their context, and {type(backbone).__name__} has no such "
-                "halves; pass create_backbone('wav2vec2')"
+                f"halves; pass create_backbone({cls.made_for!r})"
             )
         return backbone
 

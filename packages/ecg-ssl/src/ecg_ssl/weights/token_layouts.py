@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ecg_ssl.convert import hubert_ecg
+from ecg_ssl.convert import heartlang, hubert_ecg
 from ecg_ssl.weights.layout import Layout, Tensors, blocks_of
 
 __all__ = ["TOKEN_LAYOUTS"]
@@ -33,6 +33,53 @@ def _hubert_ecg(state: Tensors) -> dict[str, Any]:
         "decimate": 5,
         "joined": True,
     }
+
+
+def _sentences(state: Tensors) -> dict[str, Any]:
+    width, token_len, _ = state["token_embed.tokenConv.weight"].shape
+    heads = state["transformer.layers.0.0.to_qkv.weight"].shape[0] // (3 * 64)
+    return {
+        "in_leads": 12,
+        "fs": 100.0,
+        "token_len": token_len,
+        "max_tokens": state["pos_embed"].shape[1] - 1,
+        "peak_leads": "first",
+        "centred": False,
+        "width": width,
+        "depth": blocks_of(state, "transformer.layers."),
+        "heads": heads,
+        "head_width": 64,
+        "mlp_width": state["transformer.layers.0.1.net.1.weight"].shape[0],
+        "attend_padding": True,
+    }
+
+
+def _heartlang(state: Tensors) -> dict[str, Any]:
+    return {"name": "heartlang", **_sentences(state)}
+
+
+def _vq_hbr(state: Tensors) -> dict[str, Any]:
+    codes, width = state["quantize.embedding.weight"].shape
+    encoder = {name.removeprefix("encoder."): value for name, value in state.items() if name.startswith("encoder.")}
+    return {"name": "vq_hbr", **_sentences(encoder), "codes": codes, "code_width": width}
+
+
+def _unused(name: str) -> bool:
+    """What a file of VQ-HBR holds beside its encoder and its codes."""
+    return name.startswith(("decoder.", "decode_task_layer.")) or name in (
+        "encoder.mask_token",
+        "quantize.embedding.cluster_size",
+        "quantize.embedding.embed_avg",
+    )
+
+
+_HEARTLANG: dict[str, Any] = {
+    "source": "https://github.com/PKUDigitalHealth/HeartLang",
+    "licence": "MIT",
+    "fs": 100.0,
+    "seconds": 10.0,
+    "pipeline": ({"name": "resample", "fs": 100.0}, {"name": "z_score_normalize"}),
+}
 
 
 def _without_prefix(state: Tensors) -> dict[str, Tensor]:
@@ -64,6 +111,26 @@ TOKEN_LAYOUTS = (
         prefixes=("", "module.", "hubert_ecg.", "module.hubert_ecg."),
         left_out=hubert_ecg.is_pretraining_only,
         beside=hubert_ecg.is_pretraining_only,
+    ),
+    Layout(
+        "heartlang",
+        "HeartLang (Jin et al., ICLR 2025)",
+        holds=("token_embed.tokenConv.weight", "cls_token", "spa_embed.embed.weight", "transformer.layers.0.0.to_qkv.weight"),
+        config=_heartlang,
+        convert=lambda state: _without_prefix(heartlang.from_official(state)),
+        prefixes=("", "module.", "backbone.", "module.backbone."),
+        left_out=lambda name: name == "mask_token" or name.startswith("lm_head."),
+        beside=lambda name: name.startswith("mlp_head."),
+        **_HEARTLANG,
+    ),
+    Layout(
+        "vq_hbr",
+        "VQ-HBR, HeartLang's tokenizer (Jin et al., ICLR 2025)",
+        holds=("encoder.token_embed.tokenConv.weight", "encode_task_layer.0.weight", "quantize.embedding.weight"),
+        config=_vq_hbr,
+        convert=lambda state: _without_prefix(heartlang.tokenizer_from_official(state)),
+        left_out=_unused,
+        **_HEARTLANG,
     ),
 )
 """In the order in which a file is compared with them."""
