@@ -141,7 +141,7 @@ def test_a_run_is_not_resumed_with_another_adaptation(train: Callable[..., Path]
     with pytest.raises(RunError, match=r"was started with another adaptation \(rank 2, now 3\)"):
         train(resume=True, mode="lora", rank=3)
     with pytest.raises(RunError, match="was started with another mode"):
-        train(resume=True, mode="full")
+        train(resume=True, mode="full", lr=5e-3)
 
 
 def test_layers_have_rates_of_their_own_under_adapters_too(train: Callable[..., Path]) -> None:
