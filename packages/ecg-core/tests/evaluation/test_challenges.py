@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
@@ -65,6 +65,7 @@ def test_cinc_2020_may_be_negative_and_nothing_given_gains_nothing():
     assert cinc2020_score(targets, np.zeros_like(targets), WEIGHTS, classes=NAMES, normal="N") == pytest.approx(-2.0)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**31))
 def test_cinc_2020_equals_a_loop_over_records_and_pairs(seed: int):
     rng = np.random.default_rng(seed)

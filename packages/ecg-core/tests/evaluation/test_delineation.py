@@ -19,7 +19,7 @@ times = st.lists(st.integers(0, 60), max_size=6).map(sorted)
 
 
 @given(times, times)
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 def test_no_matching_has_more_pairs_or_is_closer(truth: list[int], found: list[int]):
     a, b = np.array(truth, dtype=float), np.array(found, dtype=float)
     pairs = matched(a, b, tolerance=10)

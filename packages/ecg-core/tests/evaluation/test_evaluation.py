@@ -10,6 +10,7 @@ import pytest
 from ecg_core.errors import DataError
 from ecg_core.evaluation.evaluation import Evaluation, evaluate_scores
 from ecg_core.evaluation.metrics import auprc, auroc
+from ecg_core.evaluation.thresholds import Thresholds
 
 CLASSES = ("NORM", "MI", "AFIB", "WPW")
 
@@ -97,3 +98,5 @@ def test_what_does_not_fit_is_said_in_one_sentence(scored):
         evaluate_scores(*scored, classes="NORM")
     with pytest.raises(DataError, match="class names must be unique, got MI twice"):
         evaluate_scores(*scored, classes=["MI", "MI", "NORM", "AFIB"])
+    with pytest.raises(DataError, match="thresholds are for the classes A, B, the scores for NORM, MI, AFIB, WPW"):
+        evaluate_scores(*scored, classes=CLASSES, thresholds=Thresholds.argmax(("A", "B")))

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
@@ -98,6 +98,7 @@ def test_the_macro_difference_is_the_mean_over_classes_that_are_defined():
     assert math.isnan(found.per_class[2].auroc.p)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=40))
 def test_a_p_value_is_never_zero_and_never_above_one(values: list[float]):
     found = difference(float(np.mean(values)), np.array(values))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, precision_recall_curve
 
@@ -27,6 +27,7 @@ def test_no_threshold_of_the_precision_recall_curve_has_a_greater_f1():
         assert f1_score(targets[:, c], scores[:, c] >= threshold) == pytest.approx(best, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.1, 0.25, 0.5, 0.75, 0.9])), min_size=2, max_size=25))
 def test_every_other_threshold_is_at_most_as_good(pairs: list[tuple[bool, float]]):
     targets = np.array([[int(p)] for p, _ in pairs])

@@ -89,7 +89,9 @@ def micro_bootstrap(
     """
     truth, guess = check_scores(targets, scores)
     ranking = Ranking.together(truth, guess)
-    areas = [ranking.areas(weights) for weights in multiplicities(clusters(patients, len(truth)), repeats=repeats, seed=seed)]
+    codes = clusters(patients, len(truth))
+    blocks = multiplicities(codes, repeats=repeats, seed=seed, copies=truth.shape[1])
+    areas = [ranking.areas(weights) for weights in blocks]
     roc, pr = (np.concatenate(parts)[:, np.newaxis] for parts in zip(*areas, strict=True))
     return Resamples(roc, pr)
 
@@ -123,19 +125,20 @@ def clusters(patients: Sequence[object] | npt.NDArray[np.generic] | None, record
     return codes.astype(np.intp)
 
 
-def multiplicities(codes: Indices, *, repeats: int, seed: int) -> Iterator[AnyFloats]:
+def multiplicities(codes: Indices, *, repeats: int, seed: int, copies: int = 1) -> Iterator[AnyFloats]:
     """How often each record is drawn, as blocks ``(records, some of the repeats)`` that together hold all repeats.
 
     Args:
         codes: ``(records,)`` patient numbers from :func:`clusters`.
         repeats: How many draws of as many patients as there are.
         seed: Of the draws; the size of the blocks does not change them.
+        copies: How often the caller writes each record out; blocks are the smaller.
     """
     if repeats < 1:
         raise DataError(f"repeats must be at least 1, got {repeats}")
     generator = np.random.default_rng(seed)
     patients = int(codes.max()) + 1
-    block = max(1, min(_BLOCK_REPEATS, _BLOCK_BYTES // (8 * len(codes))))
+    block = max(1, min(_BLOCK_REPEATS, _BLOCK_BYTES // (8 * len(codes) * copies)))
     for start in range(0, repeats, block):
         columns = min(block, repeats - start)
         drawn = generator.integers(patients, size=(columns, patients))

@@ -30,11 +30,7 @@ def decision_table(decisions: Decisions) -> str:
         "<td></td><td></td><td></td></tr>"
     )
     argmax = decisions.thresholds.rule == "argmax"
-    caption = (
-        "The class with the highest score is given."
-        if argmax
-        else "A class is given from its threshold on. The thresholds were chosen on other records than these."
-    )
+    caption = "The class with the highest score is given." if argmax else "A class is given from its threshold on."
     table = html_table(caption, ("Class", "Threshold", "F1", "Sensitivity", "Specificity", "PPV"), rows)
     notes = [] if argmax else [f"Thresholds: {decisions.thresholds.source}."]
     notes += [decisions.thresholds.note] if decisions.thresholds.note else []

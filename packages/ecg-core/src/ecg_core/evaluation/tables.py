@@ -89,8 +89,9 @@ def html_table(caption: str, heads: Sequence[str], rows: str, *, kind: str = "")
     """A table whose ``rows`` are markup already; it scrolls by itself where the page is narrow."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
     named = f' class="{kind}"' if kind else ""
+    told = escape(caption)
     return (
-        f'<div class="scroll" tabindex="0"><table{named}><caption><span>{escape(caption)}</span></caption>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{told}"><table{named}><caption><span>{told}</span></caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 

@@ -5,8 +5,8 @@ Health Inf. 9:1853, 2019, and the challenge's page on scoring. A recording score
 nothing else is, 0.7 with one false alarm, 0.3 with one missed beat, and 0 otherwise; the score is the mean over recordings.
 Beats in the first and the last half second of a recording do not count.
 
-Differs from the organisers' program: a detection is paired with at most one beat, so two detections of one beat are a false
-alarm; and detections count everywhere between the first and last half second, not only behind the first beat.
+What the rules leave open: a detection is paired with at most one beat, so two detections of one beat are a false alarm; and
+detections count everywhere between the first and the last half second, also ahead of the first beat.
 """
 
 from __future__ import annotations
