@@ -84,7 +84,7 @@ class TimeViT(ClassTokenViT):
     @property
     def in_leads(self) -> int | None:  # type: ignore[override]
         """Leads of a patch; ``None`` before the first batch of a lazy encoder."""
-        weight = self.patch_embedding[1].weight
+        weight: Any = self.patch_embedding[1].weight  # no parameter where an adapter is added to it
         return None if isinstance(weight, UninitializedParameter) else weight.shape[1] // self.patch_size
 
     def patchify(self, x: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_words_of_an_adaptation_and_of_few_labels_are_passed_on(asked: dict[str, Any], tmp_path: Path) -> None:
     words = {
         "mode": "lora", "rank": 4, "alpha": 8.0, "stages": 2, "unfreeze": "gradual", "unfreeze_every": 3, "norm": "frozen",
-        "fraction": 0.1, "shots": 5, "seed": 7,
+        "fraction": 0.1, "shots": 5, "crops": 4, "seed": 7,
     }  # fmt: skip
     module.finetune(tmp_path, target="dx", out=tmp_path / "run", source=tmp_path / "pre", **words)
     assert {word: asked[word] for word in words} == words

@@ -141,7 +141,7 @@ def test_a_run_is_not_resumed_with_another_adaptation(train: Callable[..., Path]
     with pytest.raises(RunError, match=r"was started with another adaptation \(rank 2, now 3\)"):
         train(resume=True, mode="lora", rank=3)
     with pytest.raises(RunError, match="was started with another mode"):
-        train(resume=True, mode="full")
+        train(resume=True, mode="full", lr=5e-3)
 
 
 def test_layers_have_rates_of_their_own_under_adapters_too(train: Callable[..., Path]) -> None:
@@ -212,3 +212,10 @@ def test_a_store_without_a_labelled_training_window_is_told(train: Callable[...,
     store.table.loc[store.table["split"] == "train", "split"] = "test"
     with pytest.raises(DataError, match="the training split of .* has no window with a label for 'dx'; look at the labels"):
         train()
+
+
+@pytest.mark.parametrize("words", [{"fraction": 0.5}, {"shots": 3}, {}])
+def test_a_run_is_not_resumed_with_other_labels(train: Callable[..., Path], words: dict) -> None:
+    train(mode="linear", fraction=0.25)
+    with pytest.raises(RunError, match=r"was started with another few_labels \(fraction 0\.25, now"):
+        train(mode="linear", resume=True, **words)

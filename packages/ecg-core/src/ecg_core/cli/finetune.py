@@ -29,6 +29,7 @@ def finetune(
     norm: Literal["train", "frozen"] | None = None,
     fraction: float | None = None,
     shots: int | None = None,
+    crops: int | None = None,
     head: str | None = None,
     model: str | None = None,
     problem: Literal["multi_label", "multi_class", "regression"] = "multi_label",
@@ -64,6 +65,7 @@ def finetune(
         norm: frozen: running statistics of the backbone stay (unless given, with lora); train: they follow the batches.
         fraction: Learn from this share of the training patients, such as 0.01; --seed draws them.
         shots: Learn from this many windows of each class; --seed draws them.
+        crops: Learn from crops as long as the windows of the pre-training, and answer by the mean over this many of them.
         head: Head, by name, as JSON or a file; linear unless given.
         model: What is asked of them, by name (`ecg plugins list --kind models`), as JSON or a file; classifier, or regressor
             of numbers, unless given.
@@ -72,7 +74,7 @@ def finetune(
         loss: What is minimised, by name (`ecg plugins list --kind losses`), as JSON or a file; cross-entropy unless given.
         epochs: 100 for linear and 30 for the others unless given.
         batch_size: Windows per step.
-        lr: 1e-2 for linear and 1e-3 for the others unless given.
+        lr: 1e-2 for linear, 5e-3 for lora and 1e-3 for the others unless given.
         optimizer: By name (`ecg plugins list --kind optimizers`), as JSON or a file.
         scheduler: How the learning rate goes, by name (`ecg plugins list --kind schedulers`), as JSON or a file.
         layer_decay: Rate of each layer of the backbone over that of the next one, such as 0.75; not with --mode linear.
@@ -102,6 +104,7 @@ def finetune(
             norm=norm,
             fraction=fraction,
             shots=shots,
+            crops=crops,
             head=None if head is None else component(head),
             model=None if model is None else component(model),
             problem=problem,

@@ -28,11 +28,14 @@ class Task(Configurable, nn.Module):
     backbone and head of a model that is published as a whole. A task that may be trained with augmentations takes
     ``augment``, a :class:`Compose` or ``None``, and keeps it too. A task that answers for every sample says so by
     ``per_step``; it learns from the batch's ``step_targets``. A task that answers with amounts and not with probabilities says so
-    by ``numbers``; its :meth:`probabilities` are then numbers in the unit of the targets.
+    by ``numbers``; its :meth:`probabilities` are then numbers in the unit of the targets. A task that was trained on crops has
+    their length in ``crop_samples``: of a longer window :meth:`predict` gives the mean over ``crops`` of them.
     """
 
     per_step: bool = False
     numbers: bool = False
+    crop_samples: int | None = None
+    crops: int = 1
     backbone: Backbone
     head: Head
     classes: tuple[str, ...]
@@ -61,7 +64,12 @@ class Task(Configurable, nn.Module):
     @torch.no_grad()
     def predict(self, batch: Batch) -> Tensor:
         """Probabilities, ``(batch, classes)`` or per step ``(batch, classes, samples)``, with or without targets."""
-        return self.probabilities(self(batch.signal))
+        x = batch.signal
+        if self.crop_samples is None or x.shape[-1] <= self.crop_samples:
+            return self.probabilities(self(x))
+        latest, length = x.shape[-1] - self.crop_samples, self.crop_samples
+        starts = [latest // 2] if self.crops == 1 else [round(latest * i / (self.crops - 1)) for i in range(self.crops)]
+        return torch.stack([self.probabilities(self(x[..., start : start + length])) for start in starts]).mean(dim=0)
 
     def take_parts(
         self, backbone: Backbone | Callable[..., Backbone], head: Head | Callable[..., Head], classes: Sequence[str]

@@ -33,9 +33,10 @@ def build_task(
     problem: Problem = "multi_label",
     augment: Sequence[str | Mapping[str, Any]] = (),
     loss: str | Mapping[str, Any] | nn.Module | None = None,
+    samples: int | None = None,
     seed: int,
 ) -> Task:
-    """The backbone of ``source``, a new one or the model's own, under a new head or its own, every size known."""
+    """The backbone of ``source``, a new one or the model's own, under a new head or its own, for windows of ``samples``."""
     # Only what was asked for: a model whose question has no such word refuses it, and is not given it otherwise.
     options: dict[str, Any] = {} if problem in ("multi_label", "regression") else {"problem": problem}
     if augment:
@@ -45,13 +46,13 @@ def build_task(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if source is not None:
-            options["backbone"] = pretrained_backbone(Path(source), store)
+            options["backbone"] = pretrained_backbone(Path(source), store, samples=samples)
         elif backbone is not None:
             options["backbone"] = BACKBONES.build(backbone, in_leads=len(store.leads))
         if head is not None:
             options["head"] = HEADS.build(head, classes=len(classes))
         task = MODELS.build(model, classes=classes, **options)
-    return materialize(task, torch.zeros(2, len(store.leads), store.n_samples), seed=seed)
+    return materialize(task, torch.zeros(2, len(store.leads), samples or store.n_samples), seed=seed)
 
 
 def brings(model: str | Mapping[str, Any], part: str) -> bool:

@@ -17,6 +17,7 @@ from torch import nn
 from ecg_core import __version__
 from ecg_core.contracts.compose import Compose
 from ecg_core.contracts.lazy import materialize
+from ecg_core.contracts.task import Task
 from ecg_core.data.files import read_json, sha256, write_atomic, write_json
 from ecg_core.data.store import Store
 from ecg_core.discovery.configuration import check_kinds
@@ -51,9 +52,10 @@ class SignalContract:
     provenance: tuple[Mapping[str, str], ...] = ()
 
     @classmethod
-    def of(cls, store: Store) -> SignalContract:
-        """The contract of what was trained on this store."""
-        return cls(store.fs, store.leads, store.n_samples, tuple(store.pipeline), provenance=tuple(_shippers(store.pipeline)))
+    def of(cls, store: Store, *, samples: int | None = None) -> SignalContract:
+        """The contract of what was trained on this store, or on crops of ``samples`` of its windows."""
+        length = store.n_samples if samples is None else samples
+        return cls(store.fs, store.leads, length, tuple(store.pipeline), provenance=tuple(_shippers(store.pipeline)))
 
     def check(self, store: Store, who: Path, *, leads: bool = True) -> None:
         """One clear error for a store whose signal a model was not trained on; ``leads`` may be left out.
@@ -145,6 +147,8 @@ class Card:
         weights = self.facts["weights"]
         tensors = load_tensors(self.path.parent / weights["file"], expected=weights["sha256"])
         load_weights(module, tensors, str(self.path))
+        if isinstance(module, Task) and self.facts.get("crops"):
+            module.crop_samples, module.crops = self.signal.samples, int(self.facts["crops"])
         return module.eval()
 
     def _of_then(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from ecg_core.discovery.registries import MODELS
 from ecg_core.errors import ConfigError
 from ecg_core.run.assembly import brings, build_task, check_task
 from ecg_core.run.card import SignalContract, save_model
+from ecg_core.run.crops import Crops
 from ecg_core.run.directory import RunDirectory, check_packages
 from ecg_core.run.optimization import check_optimization
 from ecg_core.run.order import Batches
@@ -32,9 +34,10 @@ from ecg_core.run.sources import run_of
 
 __all__ = ["build_task", "finetune"]
 
-# Adam on a linear layer over standardised features needs no small steps; a whole network does.
+# Adam on a linear layer over standardised features needs no small steps, a whole network does; adapters stand between.
 _LINEAR = Recipe(lr=1e-2, lr_batch=0, weight_decay=1e-2, warmup=0.0)
 _DEEP = Recipe(lr=1e-3, lr_batch=0, weight_decay=0.05, warmup=0.1, clip=1.0)
+_RECIPES: Mapping[str, Recipe] = {"linear": _LINEAR, "lora": replace(_DEEP, lr=5e-3), "partial": _DEEP, "full": _DEEP}
 
 _EITHER = "give either --from RUN (a pre-trained backbone) or --backbone NAME (a new one)"
 
@@ -55,6 +58,7 @@ def finetune(
     norm: Norm | None = None,
     fraction: float | None = None,
     shots: int | None = None,
+    crops: int | None = None,
     head: str | Mapping[str, Any] | None = None,
     model: str | Mapping[str, Any] | None = None,
     problem: Problem = "multi_label",
@@ -93,6 +97,8 @@ def finetune(
         norm: ``"frozen"``: running statistics of the backbone stay; ``"train"``: they follow the batches.
         fraction: Learn from this share of the training patients, every class among them; ``seed`` draws.
         shots: Learn from this many windows of each class; ``seed`` draws.
+        crops: Learn from crops of the store's windows, as long as those of the source's pre-training, and answer for a window
+            by the mean over this many of them.
         head: Name or configuration of a head; ``None`` means the model's own, or a linear one (of samples: per step), over
             standardised embeddings where they are frozen.
         model: Name or configuration of the task that backbone and head answer; ``"classifier"``, of numbers ``"regressor"``,
@@ -103,7 +109,7 @@ def finetune(
             cross-entropy. For models that take the word ``loss_function``.
         epochs: ``None`` means 100 for ``linear`` and 30 for the others.
         batch_size: Windows per step.
-        lr: ``None`` means 1e-2 for ``linear`` and 1e-3 for the others.
+        lr: ``None`` means 1e-2 for ``linear``, 5e-3 for ``lora`` and 1e-3 for the others.
         optimizer: Name or configuration of an optimizer.
         scheduler: Name or configuration of a schedule.
         layer_decay: Rate of a layer of the backbone over that of the next one, such as 0.75 (not with ``mode="linear"``).
@@ -134,7 +140,7 @@ def finetune(
         raise ConfigError(_EITHER)
     question.keep_few(fraction=fraction, shots=shots, seed=seed)
     settings = Settings.from_recipe(
-        _LINEAR if linear else _DEEP,
+        _RECIPES[mode],
         lr=lr,
         batch_size=batch_size,
         epochs=(100 if linear else 30) if epochs is None else epochs,
@@ -149,13 +155,18 @@ def finetune(
     if head is None and not brings(model, "head"):
         head = {"name": question.head, **({"normalise": linear} if question.head == "linear" else {})}
     classes = question.classes
-    task = build_task(store, source, backbone, head, classes, model=model, problem=problem, augment=augment, loss=loss, seed=seed)
+    cut = Crops.of(crops, source, store, linear=linear)
+    words: dict[str, Any] = {"model": model, "problem": problem, "augment": augment, "loss": loss, "seed": seed}
+    task = build_task(store, source, backbone, head, classes, samples=None if cut is None else cut.samples, **words)
     question.prepare(task)
     check_task(task, mode)
+    if cut is not None:
+        cut.tell(task)
     task = task.to(settings.device)
     answers = "per_step" if task.per_step else problem
-    signal, config = SignalContract.of(store), MODELS.to_config(task)
+    signal, config = SignalContract.of(store, samples=task.crop_samples), MODELS.to_config(task)
     learner, batches = _learner(task, chosen, question, settings)
+    batches = batches if cut is None else cut.drawn(batches)
     movable = trained_parameters(learner)
     run = RunDirectory.create(
         Path(out),
@@ -171,9 +182,10 @@ def finetune(
         mode=mode,
         adaptation=chosen.to_dict(),
         few_labels={word: value for word, value in (("fraction", fraction), ("shots", shots)) if value is not None},
+        crops=crops,
         source=None if source is None else str(source),
     )
-    facts = {"target": question.target, "problem": answers, "mode": mode}
+    facts = {"target": question.target, "problem": answers, "mode": mode, "crops": crops}
 
     def save() -> None:
         save_model(run.path, "model", merged(task), kind="models", signal=signal, classes=list(classes), **facts)

@@ -12,11 +12,11 @@ from ecg_core.contracts.task import Task
 from ecg_core.contracts.tokens import TokenBackbone
 from ecg_core.data.store import Store
 from ecg_core.errors import RunError
-from ecg_core.run.card import load_card
+from ecg_core.run.card import Card, load_card
 from ecg_core.run.directory import RunDirectory
 from ecg_core.run.exported import SUFFIXES
 
-__all__ = ["pretrained_backbone", "run_of"]
+__all__ = ["card_of", "pretrained_backbone", "run_of"]
 
 _CARDS = ("model.json", "backbone.json")
 
@@ -31,17 +31,17 @@ def run_of(source: Path) -> RunDirectory | None:
     return None if folder != source or _cards_in(source) else RunDirectory(folder)  # which says what is wrong with it
 
 
-def pretrained_backbone(source: Path, store: Store) -> Backbone:
+def pretrained_backbone(source: Path, store: Store, *, samples: int | None = None) -> Backbone:
     """The backbone of a run, of a card, of weights beside their card, or of a folder that ``ecg weights import`` wrote.
 
-    One that tells leads apart is cut down to those of the store.
+    One that tells leads apart is cut down to those of the store. It is to see windows of ``samples``, the store's unless given.
 
     Raises:
         RunError: There is no backbone, or it was trained on another signal than the store's; the fitting ``ecg prep`` is named.
         CheckpointError: Card or weights are damaged.
         UnknownComponentError: The package that ships it is not installed; the install line is given.
     """
-    card = load_card(_card_of(source))
+    card = card_of(source)
     card.signal.check(store, source, leads=store.fs != card.signal.fs)  # if data must be prepared anew, with all that fits
     module = card.build()
     found = module.backbone if isinstance(module, Task) else module
@@ -56,12 +56,22 @@ def pretrained_backbone(source: Path, store: Store) -> Backbone:
             card.signal.check(store, source)
         else:
             found = some
-    if store.n_samples != card.signal.samples:
+    if (samples or store.n_samples) != card.signal.samples:
         _try_length(found, store, source, card.signal.seconds)
     return found
 
 
-def _card_of(source: Path) -> Path:
+def card_of(source: Path) -> Card:
+    """The card of a source.
+
+    Raises:
+        RunError: There is none.
+        CheckpointError: It is damaged.
+    """
+    return load_card(_card_path(source))
+
+
+def _card_path(source: Path) -> Path:
     if source.suffix in SUFFIXES:
         raise RunError(f"{source} is an exported file, whose weights cannot learn any more; give the run it came from")
     if source.suffix == ".safetensors":
