@@ -162,7 +162,7 @@ def af(args: argparse.Namespace, rows: Rows) -> None:
 
 def irregularity(record: Any) -> float:
     """Standard deviation of the RR intervals over their mean; 0 of fewer than three beats."""
-    intervals = np.diff(detect_r_peaks(record))
+    intervals = np.diff(detect_r_peaks(record.signal, fs=record.fs))
     return float(intervals.std() / intervals.mean()) if len(intervals) > 1 else 0.0
 
 

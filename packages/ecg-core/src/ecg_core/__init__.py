@@ -124,14 +124,13 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
 # In full, because a type checker reads it; a test compares it with the table above.
 __all__ = [
-    "ATTN_LAYERS", "Alias", "BACKBONES", "Backbone", "Batch", "COMMANDS", "Compose", "Configurable", "Diagnostic",
-    "Draws", "ECGClassifier", "ECGEmbedder", "Exported", "Grouping", "HEADS", "Head", "LOSSES", "Losses", "MODELS", "MixingTransform", "Moment", "OPTIMIZERS",
-    "READERS",
-    "RandomTransform", "Reader", "Record", "RecordTable", "Run", "RunEvent", "SCHEDULERS", "SSL", "SSLMethod", "Schedule",
-    "Stage", "Store", "Stream", "TRANSFORMS", "Task", "TokenBackbone", "Transform", "Variant", "create_backbone", "create_head",
-    "create_ssl", "create_transform", "demo", "detect_r_peaks", "doctor", "einthoven_error", "evaluate", "explain", "export",
-    "finetune", "get_index", "heart_rate", "hookimpl", "load", "load_config", "materialize", "plugin_manager",
-    "predict", "prepare", "pretrain", "quality_flags", "refresh", "register_backbone", "register_head",
+    "ATTN_LAYERS", "Alias", "BACKBONES", "Backbone", "Batch", "COMMANDS", "Compose", "Configurable", "Diagnostic", "Draws",
+    "ECGClassifier", "ECGEmbedder", "Exported", "Grouping", "HEADS", "Head", "LOSSES", "Losses", "MODELS", "MixingTransform",
+    "Moment", "OPTIMIZERS", "READERS", "RandomTransform", "Reader", "Record", "RecordTable", "Run", "RunEvent", "SCHEDULERS",
+    "SSL", "SSLMethod", "Schedule", "Stage", "Store", "Stream", "TRANSFORMS", "Task", "TokenBackbone", "Transform", "Variant",
+    "create_backbone", "create_head", "create_ssl", "create_transform", "demo", "detect_r_peaks", "doctor", "einthoven_error",
+    "evaluate", "explain", "export", "finetune", "get_index", "heart_rate", "hookimpl", "load", "load_config", "materialize",
+    "plugin_manager", "predict", "prepare", "pretrain", "quality_flags", "refresh", "register_backbone", "register_head",
     "register_model", "register_reader", "register_ssl", "register_transform", "save_config", "stream",
 ]  # fmt: skip
 

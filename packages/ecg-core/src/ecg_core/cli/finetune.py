@@ -74,7 +74,7 @@ def finetune(
         loss: What is minimised, by name (`ecg plugins list --kind losses`), as JSON or a file; cross-entropy unless given.
         epochs: 100 for linear and 30 for the others unless given.
         batch_size: Windows per step.
-        lr: 1e-2 for linear, 5e-3 for lora and 1e-3 for the others unless given.
+        lr: 1e-2 for linear and lora, and 1e-3 for the others unless given.
         optimizer: By name (`ecg plugins list --kind optimizers`), as JSON or a file.
         scheduler: How the learning rate goes, by name (`ecg plugins list --kind schedulers`), as JSON or a file.
         layer_decay: Rate of each layer of the backbone over that of the next one, such as 0.75; not with --mode linear.

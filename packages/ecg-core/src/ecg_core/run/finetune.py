@@ -37,7 +37,8 @@ __all__ = ["build_task", "finetune"]
 # Adam on a linear layer over standardised features needs no small steps, a whole network does; adapters stand between.
 _LINEAR = Recipe(lr=1e-2, lr_batch=0, weight_decay=1e-2, warmup=0.0)
 _DEEP = Recipe(lr=1e-3, lr_batch=0, weight_decay=0.05, warmup=0.1, clip=1.0)
-_RECIPES: Mapping[str, Recipe] = {"linear": _LINEAR, "lora": replace(_DEEP, lr=5e-3), "partial": _DEEP, "full": _DEEP}
+# Adapters want ten times the rate of the whole network (Schulman et al. 2025, "LoRA without regret").
+_RECIPES: Mapping[str, Recipe] = {"linear": _LINEAR, "lora": replace(_DEEP, lr=1e-2), "partial": _DEEP, "full": _DEEP}
 
 _EITHER = "give either --from RUN (a pre-trained backbone) or --backbone NAME (a new one)"
 
@@ -109,7 +110,7 @@ def finetune(
             cross-entropy. For models that take the word ``loss_function``.
         epochs: ``None`` means 100 for ``linear`` and 30 for the others.
         batch_size: Windows per step.
-        lr: ``None`` means 1e-2 for ``linear``, 5e-3 for ``lora`` and 1e-3 for the others.
+        lr: ``None`` means 1e-2 for ``linear`` and ``lora``, and 1e-3 for the others.
         optimizer: Name or configuration of an optimizer.
         scheduler: Name or configuration of a schedule.
         layer_decay: Rate of a layer of the backbone over that of the next one, such as 0.75 (not with ``mode="linear"``).
