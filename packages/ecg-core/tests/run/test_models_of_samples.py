@@ -159,7 +159,7 @@ def _train(run: Path, **words) -> None:
     [
         (lambda run, folder: predict(run, folder, windows=True), ConfigError, "answers for every sample, so it takes neither"),
         (lambda run, folder: predict(run, folder, overlap=0.5), ConfigError, "answers for every sample, so it takes neither"),
-        (lambda run, folder: evaluate(run, html="page.html"), ConfigError, "a report and a comparison are of models that tell"),
+        (lambda run, folder: evaluate(run, compare=[run]), ConfigError, "a comparison is of models that tell classes"),
         (
             lambda run, folder: _train(run, target="beats", backbone="halves", mode="linear"),
             ConfigError,

@@ -93,12 +93,14 @@ def evaluate(
     signal.check(store, directory.path)
     target = str(directory.facts["target"])
     if task.per_step or task.numbers:
-        if html is not None or compare:
-            raise ConfigError("a report and a comparison are of models that tell classes of recordings apart; leave them out")
-        words: dict[str, Any] = {"target": target, "split": split, "repeats": repeats, "seed": seed}
+        if compare:
+            raise ConfigError("a comparison is of models that tell classes of recordings apart; leave it out")
+        warnings = pretraining_warnings(directory, store, store.indices(split), split)
+        words: dict[str, Any] = {"target": target, "split": split, "repeats": repeats, "seed": seed, "warnings": warnings}
+        words |= {"html": None if html is None else Path(html), "examples": examples}
         if task.numbers:
-            return evaluate_run_of_numbers(directory.path, task, store, **words)
-        return evaluate_run_of_samples(directory.path, task, signal, store, **words)
+            return evaluate_run_of_numbers(directory, task, store, **words)
+        return evaluate_run_of_samples(directory, task, signal, store, **words)
     windows = store.indices(split, target=target)
     if not len(windows):
         raise DataError(f"the {split} split of {store.path} has no recording with a label for {target!r}")
