@@ -19,15 +19,15 @@ _BIN_MS = 8.0
 _MOST_DOTS = 1500
 
 
-def error_histogram(errors: Sequence[tuple[float, float]], name: str, *, tolerance_ms: float) -> str:
+def error_histogram(errors: Sequence[tuple[float, float]], name: str, *, fs: float, tolerance_ms: float) -> str:
     """How many events of a kind were found how far from where they are.
 
-    A bar holds a whole and odd number of the steps in which the errors come, so that no bar is high for the grid's sake alone
-    and one stands in the middle, on 0. The axis shows 60 ms to either side, or all errors where some are larger.
+    A bar holds a whole and odd number of samples, so that none is high for the grid's sake alone and one stands on 0. The axis shows 60 ms to either side, or all errors where some are larger.
 
     Args:
         errors: Pairs of an error in milliseconds and how many events have it.
         name: Of the kind.
+        fs: Hz; errors are whole numbers of samples. NaN where it is not known.
         tolerance_ms: Largest error there can be.
 
     Raises:
@@ -36,8 +36,8 @@ def error_histogram(errors: Sequence[tuple[float, float]], name: str, *, toleran
     if not errors:
         raise DataError(f"no {name} was found, so there are no errors to draw")
     at, counts = np.array(errors, dtype=np.float64).T
-    step = _step(at)
-    wide = step * (2 * math.ceil((_BIN_MS / step - 1) / 2) + 1) if step < _BIN_MS else step
+    step = 1000 / fs if fs > 0 else _BIN_MS
+    wide = step * (2 * max(0, math.ceil((_BIN_MS / step - 1) / 2)) + 1)
     side = math.ceil((min(max(60.0, float(np.abs(at).max())), tolerance_ms) + step / 2) / wide - 0.5)
     edges = wide * (np.arange(-side, side + 2) - 0.5)
     heights = np.histogram(at, edges, weights=counts)[0]
@@ -94,12 +94,6 @@ def agreement_chart(targets: npt.ArrayLike, predictions: npt.ArrayLike, name: st
     plot.name("bias", value=f"{bias:+.3g}", colour=PALETTE[1])
     plot.name("limits", value=f"{lines[0]:+.3g}, {lines[2]:+.3g}", colour=PALETTE[1], dash="7 3")
     return plot.svg(f"Bland-Altman plot of {name}: bias {bias:.3g}, limits of agreement {lines[0]:.3g} and {lines[2]:.3g}")
-
-
-def _step(errors: Floats) -> float:
-    """The greatest step of which all errors are multiples, as far as microseconds tell."""
-    whole = np.unique(np.round(1000 * np.abs(errors)).astype(np.int64))
-    return float(np.gcd.reduce(whole)) / 1000 or _BIN_MS
 
 
 def _drawn(targets: npt.ArrayLike, predictions: npt.ArrayLike) -> tuple[Floats, Floats, npt.NDArray[np.intp]]:

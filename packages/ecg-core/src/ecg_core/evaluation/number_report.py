@@ -84,7 +84,7 @@ def write_number_report(
 
 def _headline(result: NumberResult, truth: np.ndarray) -> str:
     tiles = "".join(
-        tile(name, f"{estimate.value:{form}}" if np.isfinite(estimate.value) else "–", _interval(estimate, form))
+        tile(name, _value(estimate.value, form), _interval(estimate, form))
         for name, estimate, form in (
             ("Mean absolute error", result.mae, ".3g"),
             ("R²", result.r2, ".3f"),
@@ -95,8 +95,8 @@ def _headline(result: NumberResult, truth: np.ndarray) -> str:
     always = float(np.abs(truth - np.median(truth)).mean())
     return (
         f'<div class="tiles">{tiles}</div><p>The model is off by {result.mae.value:.3g} on average; always answering with the '
-        f"median of these records, {np.median(truth):.4g}, would be off by {always:.3g}. About 95 of 100 predictions lie between "
-        f"{low:+.3g} and {high:+.3g} around the true {escape(result.name)}, if errors are normal.</p>"
+        f"median of these records, {np.median(truth):.4g}, would be off by {always:.3g}. About 95 of 100 predictions lie "
+        f"between {_value(low, '+.3g')} and {_value(high, '+.3g')} from the true {escape(result.name)}, if errors are normal.</p>"
         f'<p class="quiet">In the unit of the labels. Intervals come from resamplings of the {result.n_patients:,} patients, '
         f"each with all their records ({result.n_records:,} in all); a record of an unknown patient counts as one of "
         "its own.</p>"
@@ -106,7 +106,7 @@ def _headline(result: NumberResult, truth: np.ndarray) -> str:
 def _interval(estimate: Estimate, form: str) -> str:
     if not np.isfinite(estimate.value):
         return "undefined"
-    return f"95% interval <i>{estimate.low:{form}} – {estimate.high:{form}}</i>"
+    return f"95% interval <i>{_value(estimate.low, form)} to {_value(estimate.high, form)}</i>"
 
 
 def _limits(result: NumberResult) -> tuple[float, float]:
@@ -125,19 +125,19 @@ def _table(result: NumberResult) -> str:
     )
     rows = "".join(
         f'<tr><th scope="row">{escape(name)}<small>{escape(told)}</small></th><td>{_value(e.value)}</td>'
-        f"<td>{_value(e.low)} to {_value(e.high)}</td></tr>"
+        f'<td><span class="one">{_value(e.low)} to {_value(e.high)}</span></td></tr>'
         for name, e, told in words
     )
     low, high = _limits(result)
     rows += (
         '<tr><th scope="row">Limits of agreement<small>bias ± 1.96 SD (Bland and Altman 1986)</small></th>'
-        f"<td>{_value(low)} to {_value(high)}</td><td></td></tr>"
+        f'<td><span class="one">{_value(low)} to {_value(high)}</span></td><td></td></tr>'
     )
     return html_table(f"Of {result.name}, in the unit of the labels.", ("", "Value", "95% interval"), rows)
 
 
-def _value(number: float) -> str:
-    return f"{number:.4g}".replace("-", "−") if np.isfinite(number) else "–"
+def _value(number: float, form: str = ".4g") -> str:
+    return f"{number:{form}}".replace("-", "−") if np.isfinite(number) else "–"
 
 
 def _charts(result: NumberResult, truth: np.ndarray, guess: np.ndarray) -> str:

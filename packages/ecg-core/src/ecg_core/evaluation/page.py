@@ -43,12 +43,14 @@ class ReportExample:
         picture: A PNG file as bytes, or an SVG as a string.
         labels: Classes it carries; ``None`` where its labels are in the picture or the caption.
         scores: Scores by class.
+        note: Further words below the picture.
     """
 
     caption: str
     picture: bytes | str
     labels: Sequence[str] | None = ()
     scores: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
 
 
 def write_page(path: str | os.PathLike[str], *, title: str, head: str, sections: Sequence[tuple[str, str]]) -> Path:
@@ -138,11 +140,12 @@ def _example(example: ReportExample) -> str:
     labelled = "" if example.labels is None else f"Labelled {', '.join(example.labels) or 'with none of the classes'}."
     ranked = sorted(example.scores.items(), key=lambda item: -item[1])
     scored = f" Scores: {', '.join(f'{name} {score:.2f}' for name, score in ranked)}." if ranked else ""
-    told = escape(f"{example.caption} {labelled}{scored}".rstrip())
+    below = " ".join(filter(None, (f"{labelled}{scored}".strip(), example.note)))
+    told = escape(f"{example.caption} {below}".rstrip())
     return (
         f'<figure class="example"><div class="sheet" tabindex="0" role="region" aria-label="ECG, scrolls sideways">'
         f'<img src="{_data_uri(example.picture)}" alt="ECG on paper. {told}"></div>'
-        f"<figcaption><b>{escape(example.caption)}</b> {escape(labelled)}{escape(scored)}</figcaption></figure>"
+        f"<figcaption><b>{escape(example.caption)}</b> {escape(below)}</figcaption></figure>"
     )
 
 

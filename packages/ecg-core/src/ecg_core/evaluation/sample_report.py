@@ -142,7 +142,7 @@ def _histograms(evaluation: SampleEvaluation) -> str:
     drawn = "".join(
         figure(
             event.name,
-            error_histogram(event.errors, event.name, tolerance_ms=evaluation.tolerance_ms),
+            error_histogram(event.errors, event.name, fs=evaluation.fs, tolerance_ms=evaluation.tolerance_ms),
             f"Half of them within {_median(event.errors):.3g} ms.",
         )
         for event in evaluation.events

@@ -7,6 +7,7 @@ neither right nor wrong. Everything judged is a sum over recordings, so each boo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
@@ -99,6 +100,7 @@ class SampleEvaluation:
         level: Of the intervals.
         repeats: Bootstrap repeats.
         seed: Of the bootstrap.
+        fs: Of the labels, Hz; NaN where an older file does not tell.
     """
 
     per_class: tuple[SampleResult, ...]
@@ -110,6 +112,7 @@ class SampleEvaluation:
     level: float
     repeats: int
     seed: int
+    fs: float = math.nan
 
     def table(self) -> pd.DataFrame:
         """One row per class: class, samples, then f1, sensitivity and ppv with ``_low`` and ``_high``."""
@@ -206,6 +209,7 @@ def evaluate_samples(
         level=level,
         repeats=repeats,
         seed=seed,
+        fs=fs,
     )
 
 

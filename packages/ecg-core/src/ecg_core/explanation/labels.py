@@ -22,7 +22,7 @@ __all__ = ["draw_labels", "letters_of"]
 
 # Okabe & Ito 2008, colour-blind safe; darker than on a page, because they are laid thinly over paper.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9")
-_HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----")
+_HATCHES = ("||||", "////", "....", "\\\\\\\\", "xxxx", "----")
 _GREY, _INK = "#8a8d94", "#17181c"
 _LANE, _GAP = 2.9, 0.4  # mm
 _SHADE = 0.17
@@ -42,7 +42,7 @@ def draw_labels(
 ) -> Figure:
     """The record, each lead a row: found stretches are shaded, and two lanes below name what is found and what is true.
 
-    A class has a colour, and in the lanes a hatch and letters, so that it is told without colours too.
+    A class has a colour, and in the lanes a letter, or a hatch where that has no room, so that it is told without colours too.
 
     Args:
         record: What is drawn; its leads are the rows.
@@ -131,12 +131,11 @@ def _draw_box(axes: Axes, x: float, y: float, width: float, number: int, letter:
 
     colour, alpha = (_GREY, 0.2) if number < 0 else (_COLOURS[number % len(_COLOURS)], 0.45)
     axes.add_patch(Rectangle((x, y), width, _LANE, fc=colour, ec="none", alpha=alpha, zorder=2))
-    hatch = "" if number < 0 else _HATCHES[number % len(_HATCHES)]
-    if hatch:
-        axes.add_patch(Rectangle((x, y), width, _LANE, fc="none", ec=colour, hatch=hatch, lw=0, zorder=2))
     if letter and width >= _CHARACTER * len(letter):
-        bold = _WORDS | {"ha": "center", "weight": "bold", "zorder": 4}
-        axes.text(x + width / 2, y + _LANE / 2, letter, **bold)
+        axes.text(x + width / 2, y + _LANE / 2, letter, **_WORDS | {"ha": "center", "weight": "bold", "zorder": 4})
+    elif number >= 0:
+        hatch = _HATCHES[number % len(_HATCHES)]
+        axes.add_patch(Rectangle((x, y), width, _LANE, fc="none", ec=colour, hatch=hatch, lw=0, zorder=2))
 
 
 def _runs(values: npt.NDArray[np.int64]) -> Iterator[tuple[int, int, int]]:

@@ -95,6 +95,9 @@ def evaluate(
     if task.per_step or task.numbers:
         if compare:
             raise ConfigError("a comparison is of models that tell classes of recordings apart; leave it out")
+        home = home_store(directory, store)
+        if home is not None:  # numbers may be facts of the table, of which no target tells who has one
+            check_apart(home, store, target=None if task.numbers else target, split=split, run=directory.path)
         warnings = pretraining_warnings(directory, store, store.indices(split), split)
         words: dict[str, Any] = {"target": target, "split": split, "repeats": repeats, "seed": seed, "warnings": warnings}
         words |= {"html": None if html is None else Path(html), "examples": examples}

@@ -61,6 +61,7 @@ def number_examples(
     for row in order.tolist():
         record = store.record(int(windows[row]))
         off = predictions[row] - targets[row]
-        caption = f"{record.record_id}: predicted {predictions[row]:.4g}, true {targets[row]:.4g}, off by {off:+.4g}."
-        made.append(ReportExample(caption, figure_png(draw_ecg(record), dpi=_DOTS_PER_INCH), labels=None))
+        note = f"Predicted {predictions[row]:.4g}, true {targets[row]:.4g}, off by {off:+.4g}.".replace("-", "−")
+        picture = figure_png(draw_ecg(record), dpi=_DOTS_PER_INCH)
+        made.append(ReportExample(f"Record {record.record_id}.", picture, labels=None, note=note))
     return made

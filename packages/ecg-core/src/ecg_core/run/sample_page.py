@@ -114,9 +114,10 @@ def _example(store: Store, kind: str, window: LabelledWindow, steps: StepTarget)
         background=steps.classes.index(NONE) if NONE in steps.classes else None,
     )
     return ReportExample(
-        caption=f"{kind}: {name} from {start:g} s, mean F1 {window.f1:.3f}; {right:.1f}% of the annotated samples are right.",
+        caption=f"{kind}: record {name}{f' from {start:g} s' if start else ''}.",
         picture=figure_png(figure, dpi=_DOTS_PER_INCH),
         labels=None,
+        note=f"Mean F1 of samples {window.f1:.3f}; {right:.1f}% of the annotated samples are right.",
     )
 
 
