@@ -22,7 +22,8 @@ _MOST_DOTS = 1500
 def error_histogram(errors: Sequence[tuple[float, float]], name: str, *, fs: float, tolerance_ms: float) -> str:
     """How many events of a kind were found how far from where they are.
 
-    A bar holds a whole and odd number of samples, so that none is high for the grid's sake alone and one stands on 0. The axis shows 60 ms to either side, or all errors where some are larger.
+    A bar holds a whole and odd number of samples, so that none is high for the grid's sake alone and one stands on 0.
+    The axis shows 60 ms to either side, or all errors where some are larger.
 
     Args:
         errors: Pairs of an error in milliseconds and how many events have it.
