@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import logging
 import tempfile
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -29,6 +24,7 @@ from ecg_core.run.card import SignalContract
 from ecg_core.run.directory import RunDirectory
 from ecg_core.run.exported import CONTRACT, Exported, needed
 from ecg_core.run.graph_pipeline import GraphPipeline, prepared_by_run, recorded_contract
+from ecg_core.run.quiet import quiet
 from ecg_core.run.scorer import asked, load_task
 
 __all__ = ["ExportReport", "export"]
@@ -106,7 +102,7 @@ def export(
 
     Any number of windows, and any length the backbone takes where the exporter can express it; else windows of the length it was
     trained with. The file carries its contract (sampling frequency, leads, unit, window, preprocessing, classes), and
-    :func:`ecg_core.load` runs it. With ``pipeline`` the file holds the preprocessing too and takes recordings as long as a window.
+    :func:`ecg_core.load` runs it. With ``pipeline`` the file holds the preprocessing and takes recordings as long as a window.
     Nothing is written unless its probabilities agree with the model's.
 
     Args:
@@ -175,7 +171,7 @@ def _smallest_restriction(job: _Job, windows: np.ndarray | None, folder: Path, a
     for fixed in (True,) if job.recorded else (False, True):
         made = folder / f"{'fixed' if fixed else 'any'}{_SUFFIX[job.to]}"
         try:
-            with _quiet():
+            with quiet():
                 _write(job, made, fixed=fixed)
                 if windows is not None:
                     _quantise(made, windows)
@@ -311,16 +307,3 @@ def _calibration(run: str | Path, data: str | Path | Store | None, signal: Signa
     train = store.indices("train")
     chosen = train[np.linspace(0, len(train) - 1, min(len(train), _CALIBRATION)).round().astype(np.int64)]
     return np.asarray(store.batch(chosen).signal, dtype=np.float32)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Exporters talk about their own parts on every channel there is."""
-    level = logging.root.manager.disable
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        logging.disable(logging.CRITICAL)
-        try:
-            yield
-        finally:
-            logging.disable(level)

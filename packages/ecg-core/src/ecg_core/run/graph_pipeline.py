@@ -1,8 +1,8 @@
 """GraphPipeline: the preprocessing of a model as a part of its graph, for recordings of one length and sampling frequency.
 
-Filters, resampling and all else that is linear in time is, for a fixed length, one matrix (samples in × samples out): the pipeline's
+Filters, resampling and all else that is linear is, for a fixed length, one matrix (samples in × samples out): the pipeline's
 answers to unit impulses, in float64. So a graph needs neither Fourier transforms nor recursion. What is not linear, such as a
-z-score, stands in the graph as ordinary operations.
+z-score, stands in it as ordinary operations.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ecg_core.data.record import Record
 from ecg_core.data.windows import prepared_windows
 from ecg_core.errors import ConfigError, RunError
 from ecg_core.run.card import SignalContract
+from ecg_core.run.quiet import quiet
 
 __all__ = ["GraphPipeline", "prepared_by_run", "recorded_contract"]
 
@@ -64,9 +65,7 @@ def recorded_contract(signal: SignalContract, recorded_fs: float) -> SignalContr
         ConfigError: The sampling frequency is not a positive number.
     """
     if not 0 < recorded_fs < float("inf"):
-        raise ConfigError(
-            f"recorded_fs is the sampling frequency of the recordings, a positive number of Hz, got {recorded_fs!r}"
-        )
+        raise ConfigError(f"recorded_fs must be the recordings' sampling frequency, a positive number of Hz, got {recorded_fs!r}")
     return SignalContract(recorded_fs, signal.leads, round(signal.seconds * recorded_fs), (), signal.unit)
 
 
@@ -187,7 +186,8 @@ class _Operation(nn.Module):
         self.known = step.transform.context(leads=step.leads, annotations={})
         try:
             x = torch.zeros(2, len(step.leads), step.samples)
-            torch.export.export(self, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+            with quiet():
+                torch.export.export(self, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))
         except Exception as error:  # torch.export raises classes of its own for what it cannot express
             told = str(error).strip().splitlines()
             raise RunError(

@@ -58,8 +58,8 @@ class PreparedSignal:
         recorded = reader.read(row)
         if not signal.pipeline and recorded.fs != signal.fs:
             raise DataError(
-                f"record {recorded.record_id!r} has {recorded.fs:g} Hz, and the model takes recordings of {signal.fs:g} Hz as they are; "
-                f"a file with its pipeline is made for others by `ecg export RUN --with-pipeline --recorded-fs {recorded.fs:g}`"
+                f"record {recorded.record_id!r} has {recorded.fs:g} Hz, and the model takes {signal.fs:g} Hz as recorded; "
+                f"for other recordings make a file by `ecg export RUN --with-pipeline --recorded-fs {recorded.fs:g}`"
             )
         record = prepared_record(recorded, **settings)
         return cls(record.record_id, record.n_samples, record.fs, recorded.fs, lambda start, stop: record.signal[:, start:stop])
