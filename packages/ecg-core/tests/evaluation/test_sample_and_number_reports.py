@@ -68,7 +68,7 @@ def test_a_report_of_samples_says_what_the_evaluation_says(evaluation, tmp_path)
     text = Text(page).text
     event = evaluation.events[0]
     assert f"F1 of R peak {event.f1.value:.3f} 95% interval {event.f1.low:.3f} – {event.f1.high:.3f}" in text
-    assert "Macro F1 of samples 1.000" in text
+    assert "Macro F1, samples 1.000" in text
     assert "R peak 5 1 0" in text  # found, missed, false alarms
     assert f"{event.mean_ms:+.1f} ± {event.sd_ms:.1f}" in text
     assert "Half of them within 4 ms." in text  # distances 0, 0, 4, 4, 20
@@ -99,7 +99,7 @@ def test_the_hardest_kind_is_named_with_counts_that_add_up(tmp_path):
     found = evaluate_samples([one], classes=("none", "R"), kinds={"a": "A", "b": "B"}, fs=FS, repeats=5)
     page = write_sample_report(tmp_path / "x.html", found, title="x", facts={})
     text = Text(page.read_text(encoding="utf-8")).text
-    assert "Hardest is A: of 3 events 2 were missed, and 1 detections belong to none." in text
+    assert "Hardest is A: 2 of 3 events missed, 1 false alarm." in text
 
 
 @pytest.fixture

@@ -119,19 +119,19 @@ def _limits(result: NumberResult) -> tuple[float, float]:
 def _table(result: NumberResult) -> str:
     words = (
         ("Mean absolute error", result.mae, "how far off on average"),
-        ("R²", result.r2, "share of the labels' variance that is explained; below 0 is worse than their mean"),
+        ("R²", result.r2, "share of the labels' variance explained"),
         ("Bias", result.bias, "mean of predicted minus true"),
         ("SD of errors", result.deviation, "of predicted minus true"),
     )
     rows = "".join(
         f'<tr><th scope="row">{escape(name)}<small>{escape(told)}</small></th><td>{_value(e.value)}</td>'
-        f'<td><span class="one">{_value(e.low)} to {_value(e.high)}</span></td></tr>'
+        f"<td>{_value(e.low)} to {_value(e.high)}</td></tr>"
         for name, e, told in words
     )
     low, high = _limits(result)
     rows += (
         '<tr><th scope="row">Limits of agreement<small>bias ± 1.96 SD (Bland and Altman 1986)</small></th>'
-        f'<td><span class="one">{_value(low)} to {_value(high)}</span></td><td></td></tr>'
+        f"<td>{_value(low)} to {_value(high)}</td><td></td></tr>"
     )
     return html_table(f"Of {result.name}, in the unit of the labels.", ("", "Value", "95% interval"), rows)
 

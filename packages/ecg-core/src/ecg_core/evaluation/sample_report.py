@@ -27,7 +27,7 @@ from ecg_core.evaluation.tables import estimate_cell, html_table
 
 __all__ = ["write_sample_report"]
 
-_TILES = 6  # beside the mean of the classes
+_TILES = 5  # beside the mean of the classes
 
 
 def write_sample_report(
@@ -61,11 +61,11 @@ def write_sample_report(
     patients = "unknown" if evaluation.n_patients is None else f"{evaluation.n_patients:,}"
     counts = {"Recordings evaluated": f"{evaluation.n_records:,}", "Patients": patients}
     sections = [
-        ("What was trained on what", fact_list(facts)),
         ("Events", _event_table(evaluation)),
         ("Errors in time", _histograms(evaluation)),
         ("Sample by sample", _class_table(evaluation)),
         ("Example recordings", example_figures(examples)),
+        ("What was trained on what", fact_list(facts)),
         ("Learning curves", learning_curves(history)),
         ("Data", fact_list({**counts, **(data_card or {})})),
         ("Make these numbers again", command_lines(command)),
@@ -75,8 +75,9 @@ def write_sample_report(
 
 def _headline(evaluation: SampleEvaluation) -> str:
     level = f"{100 * evaluation.level:g}% interval"
-    tiles = [_tile("Macro F1 of samples", evaluation.macro_f1, level)]
-    tiles += [_tile(f"F1 of {event.name}", event.f1, level) for event in evaluation.events[:_TILES]]
+    begun = [event for event in evaluation.events if not event.name.endswith(" offset")]  # one tile for a wave
+    tiles = [_tile("Macro F1, samples", evaluation.macro_f1, level)]
+    tiles += [_tile(f"F1 of {event.name}", event.f1, level) for event in begun[:_TILES]]
     told = ["A sample is right where its likeliest class is the annotated one; samples of which nothing is known take no part."]
     if evaluation.events:
         told.append(
@@ -101,8 +102,8 @@ def _worst(events: Sequence[EventResult]) -> str:
         return ""
     worst = min(known, key=lambda event: event.f1.value)
     return (
-        f"Hardest is {worst.name}: of {worst.found + worst.missed:,} events {worst.missed:,} were missed, "
-        f"and {worst.alarms:,} detections belong to none."
+        f"Hardest is {worst.name}: {worst.missed:,} of {worst.found + worst.missed:,} events missed, "
+        f"{worst.alarms:,} false {'alarm' if worst.alarms == 1 else 'alarms'}."
     )
 
 

@@ -30,7 +30,7 @@ _DOTS_PER_INCH = 110
 class LabelledWindow(NamedTuple):
     """A window of a store with its labels, and the mean F1 of the classes that are true in it."""
 
-    index: int
+    row: int
     truth: np.ndarray
     found: np.ndarray
     f1: float
@@ -75,11 +75,11 @@ def labelled_windows(
         classes: How many there are.
     """
     for one, numbers in zip(recordings, rows, strict=True):
-        for place, index in enumerate(numbers):
+        for place, row in enumerate(numbers):
             part = slice(place * length, (place + 1) * length)
             truth, found = one.truth[part], one.found[part]
             if (truth >= 0).mean() >= _KNOWN:
-                yield LabelledWindow(index, truth, found, _mean_f1(truth, found, classes))
+                yield LabelledWindow(row, truth, found, _mean_f1(truth, found, classes))
 
 
 def sample_examples(store: Store, windows: Sequence[LabelledWindow], steps: StepTarget, count: int) -> list[ReportExample]:
@@ -90,19 +90,19 @@ def sample_examples(store: Store, windows: Sequence[LabelledWindow], steps: Step
     names = store.table["record_id"]
     while len(chosen) < count:
         kind, order = ("Best", reversed(ranked)) if len(chosen) % 2 == 0 else ("Worst", iter(ranked))
-        window = next((w for w in order if names.iloc[w.index] not in used), None)
+        window = next((w for w in order if names.iloc[w.row] not in used), None)
         if window is None:
             break
-        used.add(names.iloc[window.index])
+        used.add(names.iloc[window.row])
         chosen.append((kind, window))
     return [_example(store, kind, window, steps) for kind, window in chosen]
 
 
 def _example(store: Store, kind: str, window: LabelledWindow, steps: StepTarget) -> ReportExample:
-    record = store.record(window.index)
+    record = store.record(window.row)
     first = [steps.lead] if steps.lead in record.leads else [lead for lead in _LEADS if lead in record.leads]
     shown = record.select_leads((first or list(record.leads))[:2])
-    start = int(store.table["segment"].iloc[window.index]) * store.n_samples / store.fs
+    start = int(store.table["segment"].iloc[window.row]) * store.n_samples / store.fs
     known = window.truth >= 0
     right = 100 * float((window.truth == window.found)[known].mean())
     name = record.record_id or "record"
