@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from ecg_core.run.create import create_backbone, create_head, create_ssl, create_transform
     from ecg_core.run.demo import demo
     from ecg_core.run.doctor import doctor
+    from ecg_core.run.embed import embed
     from ecg_core.run.evaluate import evaluate
     from ecg_core.run.explain import explain
     from ecg_core.run.export import export
@@ -91,7 +92,7 @@ _WHERE = {
     "contracts.transform": ("Transform",),
     "data.batch": ("Batch",),
     "data.prepare": ("prepare",),
-    "data.quality": ("einthoven_error", "quality_flags"),
+    "data.quality": ("einthoven_error", "embed", "quality_flags"),
     "data.r_peaks": ("detect_r_peaks", "heart_rate"),
     "data.reader": ("Reader",),
     "data.record": ("Record",),
@@ -110,6 +111,7 @@ _WHERE = {
     "run.create": ("create_backbone", "create_head", "create_ssl", "create_transform"),
     "run.demo": ("demo",),
     "run.doctor": ("doctor",),
+    "run.embed": ("embed",),
     "run.evaluate": ("evaluate",),
     "run.explain": ("explain",),
     "run.export": ("export",),

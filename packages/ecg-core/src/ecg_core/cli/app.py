@@ -32,6 +32,7 @@ BUILT_IN = {
     "evaluate": "ecg_core.cli.evaluate:evaluate",
     "explain": "ecg_core.cli.explain:explain",
     "predict": "ecg_core.cli.predict:predict",
+    "embed": "ecg_core.cli.embed:embed",
     "export": "ecg_core.cli.export:export",
     "plugins": "ecg_core.cli.plugins:plugins",
 }
@@ -43,6 +44,7 @@ _SUMMARY = {
     "evaluate": "Score a classifier on held-out patients, with intervals and a report.",
     "explain": "Draw on ECG paper where a model looked.",
     "predict": "Probabilities for recordings the model has never seen.",
+    "embed": "What an encoder makes of each recording, as numbers.",
     "export": "Write a trained model as one file that runs elsewhere.",
     "plugins": "Who is installed, by name.",
 }

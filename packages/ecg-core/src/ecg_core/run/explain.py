@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 
 from ecg_core.contracts.task import Task
 from ecg_core.data.batch import Batch
-from ecg_core.data.files import checked_output
+from ecg_core.data.files import checked_output, write_atomic
 from ecg_core.data.record import Record
-from ecg_core.errors import ConfigError
+from ecg_core.errors import ConfigError, DataError, ECGError
 from ecg_core.explanation.grad_cam import normalise_relevance
 from ecg_core.explanation.methods import METHODS, method_named
 from ecg_core.explanation.paper import draw_ecg, save_png
 from ecg_core.explanation.target import evaluating
 from ecg_core.run.predict import windows_of
-from ecg_core.run.recordings import find_record
+from ecg_core.run.recordings import find_record, table_of
 from ecg_core.run.scorer import load_task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Explanation", "explain", "explain_window"]
+__all__ = ["Explanation", "explain", "explain_folder", "explain_window"]
 
 
 class Explanation(NamedTuple):
@@ -101,13 +103,82 @@ def explain(
     if out is not None:
         checked_output(Path(out), force=force)
     task, signal = load_task(run)
-    if target is not None and target not in task.classes:
-        raise ConfigError(f"{run} does not know the class {target!r}; it knows {', '.join(task.classes)}")
+    _check_target(task, run, target)
     found = record if isinstance(record, Record) else find_record(Path(record), reader)
     explanation = explain_window(task, windows_of(found, signal)[0], target, method=method)
     if out is not None:
         save_png(explanation.draw(), out)
     return explanation
+
+
+def explain_folder(
+    run: str | Path,
+    source: str | Path,
+    out: str | Path,
+    *,
+    target: str | None = None,
+    method: str = "grad_cam",
+    reader: str = "auto",
+    force: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
+    """A picture of every recording of a folder, and a table of what they show.
+
+    Args:
+        run: Fine-tuning run (or model card).
+        source: Folder of recordings.
+        out: Folder for ``RECORD.png`` and ``explanations.csv``.
+        target: Class to explain; ``None`` takes the most probable one of each recording.
+        method: As of :func:`explain`.
+        reader: Name of a registered reader, or ``"auto"``.
+        force: Replace existing pictures.
+        progress: Called with (recordings done, recordings in all).
+
+    Returns:
+        ``record_id``, ``target``, ``probability`` and a column ``share/LEAD`` of all relevance per lead; of a recording that
+        cannot be used its name and, as ``reason``, why.
+
+    Raises:
+        ConfigError: As :func:`explain`.
+        DataError: None of the recordings can be used.
+    """
+    method_named(method)
+    task, signal = load_task(run)
+    _check_target(task, run, target)
+    checked_output(Path(out) / "explanations.csv", force=force)
+    chosen, table = table_of(Path(source), reader)
+    rows: list[dict[str, object]] = [
+        {"record_id": str(r["path"]), "reason": str(r["reason"])} for r in table.rejects.to_dict("records")
+    ]
+    for number, row in enumerate(table.rows()):
+        if progress is not None:
+            progress(number, len(table))
+        try:
+            found = explain_window(task, windows_of(chosen.read(row), signal)[0], target, method=method)
+        except ConfigError:
+            raise
+        except (ECGError, OSError, ValueError) as error:
+            rows.append({"record_id": row["record_id"], "reason": str(error)})
+            continue
+        picture = Path(out) / f"{row['record_id']}.png"
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        checked_output(picture, force=force)
+        save_png(found.draw(), picture)
+        shares = {f"share/{lead}": share for lead, share in found.lead_shares.items()}
+        rows.append({"record_id": row["record_id"], "target": found.target, "probability": found.probability, **shares})
+    explained = pd.DataFrame(rows)
+    if "target" not in explained:
+        told = f", e.g. {rows[0]['record_id']}: {rows[0]['reason']}" if rows else ""
+        raise DataError(f"none of the {len(rows)} recordings in {source} can be used{told}")
+    write_atomic(Path(out) / "explanations.csv", lambda p: explained.to_csv(p, index=False, float_format="%.6f"))
+    return explained
+
+
+def _check_target(task: Task, run: str | Path, target: str | None) -> None:
+    if task.per_step:
+        raise ConfigError(f"{run} labels every sample, so its answer says where it is; see it with `ecg predict`")
+    if target is not None and target not in task.classes:
+        raise ConfigError(f"{run} does not know the class {target!r}; it knows {', '.join(task.classes)}")
 
 
 def explain_window(task: Task, window: Record, target: str | None = None, *, method: str = "grad_cam") -> Explanation:
