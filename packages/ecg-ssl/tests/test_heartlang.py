@@ -248,9 +248,9 @@ def test_what_it_cannot_work_with_is_named(ecg_batch):
         VQHBR(plain)
     with pytest.raises(ValueError, match="the tokenizer has max_tokens=32, the backbone 48; give both the same"):
         method_of(tokenizer(max_tokens=32))
-    with pytest.raises(ValueError, match=r"HeartLang cuts beats at 100 Hz, got windows at 250 Hz; prepare them with --fs 100"):
+    with pytest.raises(ValueError, match=r"HeartLang cuts tokens at 100 Hz, got windows at 250 Hz; prepare them with --fs 100"):
         method_of().loss(ecg_batch(leads=3, samples=1000, fs=250.0))
-    with pytest.raises(ValueError, match=r"VQHBR cuts beats at 100 Hz, got windows at 250 Hz"):
+    with pytest.raises(ValueError, match=r"VQHBR cuts tokens at 100 Hz, got windows at 250 Hz"):
         stage_one().loss(ecg_batch(leads=3, samples=1000, fs=250.0))
     for words, message in (
         ({"beta": -1.0}, "beta and revive are not negative, got -1.0"),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ecg_ssl.layers.latent_predictor import LatentPredictor
     from ecg_ssl.layers.quantizer import GumbelQuantizer
     from ecg_ssl.layers.spherical_codes import spherical_codes
-    from ecg_ssl.masking import Masking, mask_as_given, mask_by_noise, mask_groups, mask_spans
+    from ecg_ssl.masking import MaskedWords, Masking, mask_as_given, mask_by_noise, mask_groups, mask_spans, mask_words
     from ecg_ssl.methods.barlow_twins import BarlowTwins
     from ecg_ssl.methods.byol import BYOL
     from ecg_ssl.methods.clocs import CLOCS, clocs_cmlc, clocs_cmsc, clocs_cmsmlc
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ecg_ssl.methods.cpc import CPC
     from ecg_ssl.methods.data2vec import Data2Vec
     from ecg_ssl.methods.dino import DINO
+    from ecg_ssl.methods.ecg_bert import ECGBERT
     from ecg_ssl.methods.ecg_jepa import ECGJEPA
     from ecg_ssl.methods.heartlang import HeartLang
     from ecg_ssl.methods.hubert_ecg import HuBERTECG
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
     "layers.spherical_codes": ("spherical_codes",),
+    "methods.ecg_bert": ("ECGBERT",),
     "methods.heartlang": ("HeartLang",),
     "clustering": ("Clustering", "kmeans", "nearest"),
     "descriptors": ("cepstra", "time_frequency"),
@@ -99,7 +101,7 @@ _WHERE = {
     "key_queue": ("KeyQueue",),
     "layers.latent_predictor": ("LatentPredictor",),
     "layers.quantizer": ("GumbelQuantizer",),
-    "masking": ("Masking", "mask_as_given", "mask_by_noise", "mask_groups", "mask_spans"),
+    "masking": ("MaskedWords", "Masking", "mask_as_given", "mask_by_noise", "mask_groups", "mask_spans", "mask_words"),
     "methods.barlow_twins": ("BarlowTwins",),
     "methods.byol": ("BYOL",),
     "methods.clocs": ("CLOCS", "clocs_cmlc", "clocs_cmsc", "clocs_cmsmlc"),
@@ -152,6 +154,7 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
 # In full, because a type checker reads it; a test compares it with the table above.
 __all__ = [
+    "ECGBERT",
     "HeartLang",
     "VQHBR",
     "ClusterCodes",
@@ -186,6 +189,7 @@ __all__ = [
     "Latents",
     "LeJEPA",
     "MAE",
+    "MaskedWords",
     "Masking",
     "MoCo",
     "MoCoV3",
@@ -227,6 +231,7 @@ __all__ = [
     "mask_by_noise",
     "mask_groups",
     "mask_spans",
+    "mask_words",
     "mlae",
     "moco_v1",
     "moco_v2",

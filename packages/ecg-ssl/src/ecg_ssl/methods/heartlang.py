@@ -20,11 +20,11 @@ from ecg_core.contracts.losses import Losses
 from ecg_core.contracts.recipe import Recipe
 from ecg_core.data.batch import Batch
 from ecg_core.layers.beats import Sentence
-from ecg_ssl.base.token import BaseTokenPredictor
+from ecg_ssl.base.token import BaseTokenPredictor, check_fs
 from ecg_ssl.frozen import Frozen, trained_backbone
 from ecg_ssl.layers.code_usage import CodeUsage
 from ecg_ssl.masking import mask_by_noise
-from ecg_ssl.methods.vq_hbr import Tokenizer, check_fs
+from ecg_ssl.methods.vq_hbr import Tokenizer
 from ecg_ssl.objectives.code_prediction import code_prediction
 
 __all__ = ["HeartLang", "SentenceEncoder"]
@@ -77,7 +77,7 @@ class HeartLang(BaseTokenPredictor):
         mask_ratio: float = 0.5,
         parity: Literal["paper", "official"] = "paper",
     ) -> None:
-        super().__init__(backbone, mask_ratio=mask_ratio, mask_length=1)
+        super().__init__(backbone, mask_ratio=mask_ratio)
         if tokenizer is None:
             raise ValueError(
                 "HeartLang tells the codes of a trained tokenizer: pass tokenizer=, the run of "
