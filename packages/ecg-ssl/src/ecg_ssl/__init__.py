@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ecg_ssl.frozen import Frozen
     from ecg_ssl.gather import gather_rows
     from ecg_ssl.heads.codes import CosineCodeHead
+    from ecg_ssl.heads.metadata import MatchingHead, RegressionHead
     from ecg_ssl.heads.projection import ProjectionHead
     from ecg_ssl.heads.prototypes import PrototypeHead
     from ecg_ssl.key_queue import KeyQueue
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from ecg_ssl.methods.st_mem import STMEM
     from ecg_ssl.methods.tfc import TFC
     from ecg_ssl.methods.three_kg import ThreeKG
+    from ecg_ssl.methods.three_m_ecg import ThreeMECG, split_leads
     from ecg_ssl.methods.vicreg import VICReg
     from ecg_ssl.methods.vq_hbr import VQHBR
     from ecg_ssl.methods.w2v_cmsc import W2VCMSC
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from ecg_ssl.objectives.dcl import dcl
     from ecg_ssl.objectives.info_nce import info_nce
     from ecg_ssl.objectives.masked import patch_error, patch_mse
+    from ecg_ssl.objectives.metadata_matching import matching_loss, other_facts
     from ecg_ssl.objectives.negative_cosine import cosine_distance
     from ecg_ssl.objectives.nt_xent import nt_xent
     from ecg_ssl.objectives.nt_xent_poly import nt_xent_poly
@@ -80,6 +83,8 @@ if TYPE_CHECKING:
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
+    "heads.metadata": ("MatchingHead", "RegressionHead"),
+    "methods.three_m_ecg": ("ThreeMECG", "split_leads"),
     "layers.spherical_codes": ("spherical_codes",),
     "methods.ecg_bert": ("ECGBERT",),
     "methods.heartlang": ("HeartLang",),
@@ -134,6 +139,7 @@ _WHERE = {
     "objectives.dcl": ("dcl",),
     "objectives.info_nce": ("info_nce",),
     "objectives.masked": ("patch_error", "patch_mse"),
+    "objectives.metadata_matching": ("matching_loss", "other_facts"),
     "objectives.negative_cosine": ("cosine_distance",),
     "objectives.nt_xent": ("nt_xent",),
     "objectives.nt_xent_poly": ("nt_xent_poly",),
@@ -154,6 +160,10 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
 # In full, because a type checker reads it; a test compares it with the table above.
 __all__ = [
+    "MatchingHead",
+    "RegressionHead",
+    "ThreeMECG",
+    "matching_loss",
     "ECGBERT",
     "HeartLang",
     "VQHBR",
@@ -238,6 +248,7 @@ __all__ = [
     "mtae",
     "nt_xent",
     "nt_xent_poly",
+    "other_facts",
     "patch_error",
     "patch_mse",
     "patient_numbers",
@@ -246,6 +257,7 @@ __all__ = [
     "recording_numbers",
     "sigreg",
     "spherical_codes",
+    "split_leads",
     "teacher_probabilities",
     "temporal_contrast",
     "time_frequency",
