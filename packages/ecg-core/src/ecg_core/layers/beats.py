@@ -189,7 +189,7 @@ class BeatSentences(nn.Module):
         start = torch.where(long, (peaks - half).clamp(min=0), start)
         end = torch.where(long, (start + self.token_len).minimum(end_of_all), end)
         first = peaks - half
-        return (first if self.centred else first.maximum(start.where(peaks - start > half, first))), start, end
+        return (first if self.centred else torch.where(peaks - start > half, start, first)), start, end
 
 
 def _sinc(x: float) -> float:
