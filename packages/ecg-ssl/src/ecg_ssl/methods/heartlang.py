@@ -10,6 +10,7 @@ give them away; the tokenizer is told leads and seconds, as it was when it was t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Protocol, cast
 
 import torch
@@ -73,7 +74,7 @@ class HeartLang(BaseTokenPredictor):
         self,
         backbone: Backbone,
         *,
-        tokenizer: Backbone | str | None = None,
+        tokenizer: Backbone | str | Mapping[str, Any] | None = None,
         mask_ratio: float = 0.5,
         parity: Literal["paper", "official"] = "paper",
     ) -> None:
