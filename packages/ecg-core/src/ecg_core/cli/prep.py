@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from ecg_core.cli.output import next_command, shell_path, tell, working
+from ecg_core.cli.spec import component
 from ecg_core.cli.spec import pipeline as transforms_in
 from ecg_core.cli.store_table import show_store
 
@@ -48,7 +49,7 @@ def prep(
         fs: Sampling frequency of the store, Hz.
         seconds: Length of a window; longer recordings give several, shorter ones are refused.
         leads: Comma-separated leads; the standard twelve unless given.
-        reader: Name of a reader; found out by itself unless given.
+        reader: Name or configuration of a reader, such as {"name": "wfdb", "annotations": "atr"}; found out by itself unless given.
         labels: CSV with record_id, patient_id, age, sex, split and target columns (classes separated by ;).
         patient: Column that names the patient.
         split: By patient: shares of train/val/test such as 8/1/1, folds such as 5-fold, a column that holds splits or folds,
@@ -86,7 +87,7 @@ def prep(
             fs=fs,
             seconds=seconds,
             leads=tuple(leads.split(",")) if leads else STANDARD_12,
-            reader=reader,
+            reader=component(reader),
             labels=labels,
             patient=patient,
             split=split,

@@ -41,7 +41,7 @@ def prepare(
     fs: float = 250.0,
     seconds: float = 10.0,
     leads: Sequence[str] = STANDARD_12,
-    reader: str = "auto",
+    reader: str | Mapping[str, Any] = "auto",
     labels: str | Path | None = None,
     patient: str | None = None,
     split: str | None = None,
@@ -65,7 +65,7 @@ def prepare(
         fs: Sampling frequency of the store, Hz.
         seconds: Length of a window. Longer recordings give several, consecutive ones; shorter recordings are refused.
         leads: Leads of the store; III, aVR, aVL and aVF are derived where I and II are there.
-        reader: Name of a registered reader, or ``"auto"``.
+        reader: Name or configuration of a registered reader, or ``"auto"``.
         labels: CSV with ``record_id`` and further columns: ``patient_id``, ``age``, ``sex``, ``split`` and targets, whose
             classes are separated by ``;``.
         patient: Column that names the patient, if it is not ``patient_id``.
