@@ -1,7 +1,7 @@
 """Synthetic ECGs, small transforms and reference values for the tests of this package.
 
-A check of the contract kit that starts a process takes seconds: one method of each base is asked in the ordinary tests, the others
-wait for `nox -s conformance` and `nox -s slow`.
+A check of the contract kit that starts a process takes seconds: one method of each base is asked in the ordinary tests, the
+others wait for `nox -s conformance` and `nox -s slow`.
 """
 
 import re

@@ -49,7 +49,8 @@ def prep(
         fs: Sampling frequency of the store, Hz.
         seconds: Length of a window; longer recordings give several, shorter ones are refused.
         leads: Comma-separated leads; the standard twelve unless given.
-        reader: Name or configuration of a reader, such as {"name": "wfdb", "annotations": "atr"}; found out by itself unless given.
+        reader: Name or configuration of a reader, such as {"name": "wfdb", "annotations": "atr"}; found out by itself unless
+            given.
         labels: CSV with record_id, patient_id, age, sex, split and target columns (classes separated by ;).
         patient: Column that names the patient.
         split: By patient: shares of train/val/test such as 8/1/1, folds such as 5-fold, a column that holds splits or folds,
