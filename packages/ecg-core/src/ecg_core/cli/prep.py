@@ -48,7 +48,7 @@ def prep(
         out: Folder of the store.
         fs: Sampling frequency of the store, Hz.
         seconds: Length of a window; longer recordings give several, shorter ones are refused.
-        leads: Comma-separated leads; the standard twelve unless given.
+        leads: Comma-separated leads; unless given the standard twelve, or of recordings of few leads those that all have.
         reader: Name or configuration of a reader, such as {"name": "wfdb", "annotations": "atr"}; found out by itself unless
             given.
         labels: CSV with record_id, patient_id, age, sex, split and target columns (classes separated by ;).
@@ -68,7 +68,6 @@ def prep(
         resume: Go on with an interrupted preparation.
         verify: Check every signal of a store against its checksum instead.
     """
-    from ecg_core.data.leads import STANDARD_12
     from ecg_core.data.prepare import prepare
     from ecg_core.data.protocols import protocol_sizes
     from ecg_core.data.store import Store
@@ -87,7 +86,7 @@ def prep(
             out,
             fs=fs,
             seconds=seconds,
-            leads=tuple(leads.split(",")) if leads else STANDARD_12,
+            leads=tuple(leads.split(",")) if leads else None,
             reader=component(reader),
             labels=labels,
             patient=patient,
