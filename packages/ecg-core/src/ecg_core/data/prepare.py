@@ -64,8 +64,8 @@ def prepare(
         out: Folder of the store; must not exist yet.
         fs: Sampling frequency of the store, Hz.
         seconds: Length of a window. Longer recordings give several, consecutive ones; shorter recordings are refused.
-        leads: Leads of the store; III, aVR, aVL and aVF are derived where I and II are there. ``None`` means the standard twelve, or
-            where no recording has eight of them, those that all recordings have.
+        leads: Leads of the store; III, aVR, aVL and aVF are derived where I and II are there. ``None`` means the standard
+            twelve, or where no recording has eight of them, those that all recordings have.
         reader: Name or configuration of a registered reader, or ``"auto"``.
         labels: CSV with ``record_id`` and further columns: ``patient_id``, ``age``, ``sex``, ``split`` and targets, whose
             classes are separated by ``;``.
