@@ -30,12 +30,12 @@ from ecg_core.evaluation.challenges.cinc2017 import cinc2017_score
 from ecg_core.evaluation.evaluation import evaluate_scores
 from ecg_core.evaluation.paired import compare_scores
 from ecg_core.evaluation.samples import evaluate_samples
-from ecg_core.run.evaluate import evaluate
-from ecg_core.run.evaluate_samples import event_kinds, judged_recordings
-from ecg_core.run.finetune import finetune
-from ecg_core.run.pretrain import pretrain
-from ecg_core.run.scorer import load_task
-from ecg_core.run.scoring import score_recordings
+from ecg_core.run.inference.scorer import load_task
+from ecg_core.run.inference.window_scores import score_recordings
+from ecg_core.run.scoring.evaluate import evaluate
+from ecg_core.run.scoring.evaluate_samples import event_kinds, judged_recordings
+from ecg_core.run.training.finetune import finetune
+from ecg_core.run.training.pretrain import pretrain
 
 CNN = {"name": "resnet18", "widths": [16, 32, 64, 128]}
 VIT = {"name": "vit_tiny", "patch_size": 50, "width": 64, "depth": 4, "heads": 4, "head_width": 16}

@@ -60,16 +60,16 @@ if TYPE_CHECKING:
     from ecg_core.run.create import create_backbone, create_head, create_ssl, create_transform
     from ecg_core.run.demo import demo
     from ecg_core.run.doctor import doctor
-    from ecg_core.run.embed import embed
-    from ecg_core.run.evaluate import evaluate
-    from ecg_core.run.explain import explain
-    from ecg_core.run.export import export
-    from ecg_core.run.exported import Exported
-    from ecg_core.run.finetune import finetune
+    from ecg_core.run.inference.embed import embed
+    from ecg_core.run.inference.explain import explain
+    from ecg_core.run.inference.export import export
+    from ecg_core.run.inference.exported import Exported
+    from ecg_core.run.inference.predict import predict
     from ecg_core.run.load import load
-    from ecg_core.run.predict import predict
-    from ecg_core.run.pretrain import pretrain
     from ecg_core.run.run import Run
+    from ecg_core.run.scoring.evaluate import evaluate
+    from ecg_core.run.training.finetune import finetune
+    from ecg_core.run.training.pretrain import pretrain
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
@@ -111,15 +111,15 @@ _WHERE = {
     "run.create": ("create_backbone", "create_head", "create_ssl", "create_transform"),
     "run.demo": ("demo",),
     "run.doctor": ("doctor",),
-    "run.embed": ("embed",),
-    "run.evaluate": ("evaluate",),
-    "run.explain": ("explain",),
-    "run.export": ("export",),
-    "run.exported": ("Exported",),
-    "run.finetune": ("finetune",),
+    "run.inference.embed": ("embed",),
+    "run.scoring.evaluate": ("evaluate",),
+    "run.inference.explain": ("explain",),
+    "run.inference.export": ("export",),
+    "run.inference.exported": ("Exported",),
+    "run.training.finetune": ("finetune",),
     "run.load": ("load",),
-    "run.predict": ("predict",),
-    "run.pretrain": ("pretrain",),
+    "run.inference.predict": ("predict",),
+    "run.training.pretrain": ("pretrain",),
     "run.run": ("Run",),
 }  # fmt: skip
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}

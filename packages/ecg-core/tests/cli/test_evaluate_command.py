@@ -16,7 +16,7 @@ from ecg_core.data.reader import Reader
 from ecg_core.data.record import Record
 from ecg_core.data.table import RecordTable
 from ecg_core.discovery.registries import BACKBONES, READERS
-from ecg_core.run.finetune import finetune
+from ecg_core.run.training.finetune import finetune
 
 torch = pytest.importorskip("torch")
 FS = 60.0

@@ -44,7 +44,7 @@ def evaluate(
     """
     from ecg_core.evaluation.samples import SampleEvaluation
     from ecg_core.run.directory import RunDirectory
-    from ecg_core.run.evaluate import evaluate as score
+    from ecg_core.run.scoring.evaluate import evaluate as score
 
     evaluation = score(
         run,

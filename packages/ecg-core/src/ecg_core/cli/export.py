@@ -32,7 +32,7 @@ def export(
         tolerance: Largest difference of a probability; 1e-4 unless given, and 0.05 for int8.
         force: Replace an existing file.
     """
-    from ecg_core.run.export import export as write
+    from ecg_core.run.inference.export import export as write
 
     report = write(run, out, to=to, int8=int8, data=data, tolerance=tolerance, force=force)
     length = "of the length it was trained with" if report.fixed_length else "of any length"

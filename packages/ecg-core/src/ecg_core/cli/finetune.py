@@ -86,7 +86,7 @@ def finetune(
         resume: Go on from the newest checkpoint.
     """
     from ecg_core.data.store import Store
-    from ecg_core.run.finetune import finetune as train
+    from ecg_core.run.training.finetune import finetune as train
 
     with resumable(out):
         run = train(

@@ -53,7 +53,7 @@ def pretrain(
         resume: Go on from the newest checkpoint.
     """
     from ecg_core.data.store import Store
-    from ecg_core.run.pretrain import pretrain as train
+    from ecg_core.run.training.pretrain import pretrain as train
 
     with resumable(out):
         run = train(

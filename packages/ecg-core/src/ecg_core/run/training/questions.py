@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ecg_core.data.store import Store
-from ecg_core.run.question import ClassQuestion, NumberQuestion, Problem, Question
-from ecg_core.run.step_question import StepQuestion
+from ecg_core.run.training.question import ClassQuestion, NumberQuestion, Problem, Question
+from ecg_core.run.training.step_question import StepQuestion
 
 __all__ = ["question_of"]
 

@@ -13,8 +13,8 @@ from ecg_core.data.store import Store
 from ecg_core.evaluation.report import ReportExample
 from ecg_core.explanation.paper import figure_png
 from ecg_core.run.directory import RunDirectory
-from ecg_core.run.explain import explain_window
-from ecg_core.run.scoring import ScoredRecordings
+from ecg_core.run.inference.explain import explain_window
+from ecg_core.run.inference.window_scores import ScoredRecordings
 
 __all__ = ["report_command", "report_data_card", "report_examples", "report_facts"]
 

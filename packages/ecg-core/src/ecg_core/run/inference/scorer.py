@@ -12,7 +12,7 @@ from ecg_core.data.batch import Batch
 from ecg_core.data.step_target import STEP_KINDS, StepTarget
 from ecg_core.errors import RunError
 from ecg_core.run.card import SignalContract, load_card
-from ecg_core.run.exported import SUFFIXES, Exported
+from ecg_core.run.inference.exported import SUFFIXES, Exported
 from ecg_core.run.load import card_of, load
 
 __all__ = ["LoadedScorer", "Scorer", "asked", "load_scorer", "load_task"]

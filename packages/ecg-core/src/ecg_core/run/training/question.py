@@ -19,7 +19,7 @@ from ecg_core.errors import ConfigError, DataError
 from ecg_core.evaluation.metrics import auroc, macro
 from ecg_core.evaluation.regression import mean_absolute_error, r_squared
 from ecg_core.run.order import Batches
-from ecg_core.run.regression import RegressionTask
+from ecg_core.tasks.regression import RegressionTask
 
 __all__ = ["ClassQuestion", "NumberQuestion", "Problem", "Question"]
 

@@ -18,8 +18,8 @@ from ecg_core.discovery.registries import BACKBONES
 from ecg_core.errors import ECGError
 from ecg_core.evaluation.embeddings import ridge_scores
 from ecg_core.evaluation.handcrafted import handcrafted_features
-from ecg_core.run.monitor import embed_windows
-from ecg_core.run.scoring import ScoredRecordings, mean_by_record
+from ecg_core.run.inference.window_scores import ScoredRecordings, mean_by_record
+from ecg_core.run.training.monitor import embed_windows
 
 __all__ = ["MOST_WINDOWS", "Floors", "score_floors"]
 

@@ -19,9 +19,9 @@ from ecg_core.explanation.grad_cam import normalise_relevance
 from ecg_core.explanation.methods import METHODS, method_named
 from ecg_core.explanation.paper import draw_ecg, save_png
 from ecg_core.explanation.target import evaluating
-from ecg_core.run.predict import windows_of
-from ecg_core.run.recordings import find_record, table_of
-from ecg_core.run.scorer import load_task
+from ecg_core.run.inference.predict import windows_of
+from ecg_core.run.inference.recordings import find_record, table_of
+from ecg_core.run.inference.scorer import load_task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

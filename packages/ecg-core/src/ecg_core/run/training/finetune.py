@@ -18,19 +18,19 @@ from ecg_core.data.store import Store
 from ecg_core.discovery.provenance import provenance
 from ecg_core.discovery.registries import MODELS
 from ecg_core.errors import ConfigError
-from ecg_core.run.assembly import brings, build_task, check_task
 from ecg_core.run.card import SignalContract, save_model
-from ecg_core.run.crops import Crops
 from ecg_core.run.directory import RunDirectory, check_packages
-from ecg_core.run.optimization import check_optimization
+from ecg_core.run.inference.window_scores import score_windows
+from ecg_core.run.optimization.optimization import check_optimization
 from ecg_core.run.order import Batches
-from ecg_core.run.probe import FrozenProbe
-from ecg_core.run.question import Problem, Question
-from ecg_core.run.questions import question_of
 from ecg_core.run.run import Run
-from ecg_core.run.scoring import score_windows
 from ecg_core.run.settings import Settings
-from ecg_core.run.sources import run_of
+from ecg_core.run.training.assembly import brings, build_task, check_task
+from ecg_core.run.training.crops import Crops
+from ecg_core.run.training.probe import FrozenProbe
+from ecg_core.run.training.question import Problem, Question
+from ecg_core.run.training.questions import question_of
+from ecg_core.run.training.sources import run_of
 
 __all__ = ["build_task", "finetune"]
 

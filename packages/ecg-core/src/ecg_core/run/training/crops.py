@@ -17,7 +17,7 @@ from ecg_core.data.batch import Batch
 from ecg_core.data.store import Store
 from ecg_core.errors import ConfigError
 from ecg_core.run.order import Batches
-from ecg_core.run.sources import card_of
+from ecg_core.run.training.sources import card_of
 
 __all__ = ["Crops"]
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from ecg_core.contracts.schedule import Moment, Schedule
 from ecg_core.errors import ConfigError
-from ecg_core.run.decays import at_least, share
+from ecg_core.run.optimization.decays import at_least, share
 
 __all__ = ["Plateau"]
 

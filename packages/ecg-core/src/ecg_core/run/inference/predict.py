@@ -19,11 +19,11 @@ from ecg_core.data.table import need_pyarrow
 from ecg_core.data.windows import prepared_windows
 from ecg_core.errors import ConfigError, DataError, ECGError
 from ecg_core.run.card import SignalContract
-from ecg_core.run.prepared_signal import PreparedSignal
-from ecg_core.run.recordings import table_of
-from ecg_core.run.scorer import LoadedScorer, Scorer, load_scorer
-from ecg_core.run.stitching import Stitcher
-from ecg_core.run.stretches import positions_of, stretches
+from ecg_core.run.inference.prepared_signal import PreparedSignal
+from ecg_core.run.inference.recordings import table_of
+from ecg_core.run.inference.scorer import LoadedScorer, Scorer, load_scorer
+from ecg_core.run.inference.stitching import Stitcher
+from ecg_core.run.inference.stretches import positions_of, stretches
 
 __all__ = ["ANNOTATOR", "Predictions", "predict", "record_probabilities", "windows_of"]
 
@@ -61,7 +61,7 @@ def predict(
     """What a model says of every recording of a folder, or of one recording, however long.
 
     A recording longer than the model's window is cut into windows, whose answers are averaged. A model of samples answers for
-    each of them, see :mod:`ecg_core.run.stitching`. A long recording is read block by block.
+    each of them, see :mod:`ecg_core.run.inference.stitching`. A long recording is read block by block.
 
     Args:
         run: Fine-tuning run, model card, or file of ``ecg export``.

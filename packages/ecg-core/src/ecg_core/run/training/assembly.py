@@ -16,8 +16,8 @@ from ecg_core.contracts.task import Task
 from ecg_core.data.store import Store
 from ecg_core.discovery.registries import BACKBONES, HEADS, LOSSES, MODELS
 from ecg_core.errors import ConfigError
-from ecg_core.run.question import Problem
-from ecg_core.run.sources import pretrained_backbone
+from ecg_core.run.training.question import Problem
+from ecg_core.run.training.sources import pretrained_backbone
 
 __all__ = ["brings", "build_task", "check_task"]
 

@@ -18,11 +18,11 @@ from ecg_core.discovery.registries import BACKBONES, SSL
 from ecg_core.run.card import SignalContract, save_model
 from ecg_core.run.directory import RunDirectory, check_packages
 from ecg_core.run.groups import store_groups
-from ecg_core.run.monitor import Monitor
-from ecg_core.run.optimization import check_optimization
+from ecg_core.run.optimization.optimization import check_optimization
 from ecg_core.run.order import store_batches
 from ecg_core.run.run import Run
 from ecg_core.run.settings import Settings
+from ecg_core.run.training.monitor import Monitor
 
 __all__ = ["pretrain"]
 

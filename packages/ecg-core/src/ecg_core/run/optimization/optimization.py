@@ -14,7 +14,7 @@ from ecg_core.contracts.schedule import Schedule
 from ecg_core.discovery.registries import OPTIMIZERS, SCHEDULERS
 from ecg_core.discovery.registry import Registry
 from ecg_core.errors import ConfigError, RunError
-from ecg_core.run.layer_decay import layer_scales
+from ecg_core.run.optimization.layer_decay import layer_scales
 from ecg_core.run.settings import Settings
 
 __all__ = ["Rates", "build_optimizer", "check_optimization"]

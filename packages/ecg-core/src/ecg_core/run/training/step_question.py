@@ -12,7 +12,7 @@ from ecg_core.contracts.task import Task
 from ecg_core.data.store import Store
 from ecg_core.errors import ConfigError, DataError
 from ecg_core.run.order import Batches
-from ecg_core.run.question import Question
+from ecg_core.run.training.question import Question
 
 __all__ = ["StepQuestion"]
 

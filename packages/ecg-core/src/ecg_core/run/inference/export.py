@@ -27,8 +27,8 @@ from ecg_core.data.store import Store
 from ecg_core.errors import ConfigError, ECGError, RunError
 from ecg_core.run.card import SignalContract
 from ecg_core.run.directory import RunDirectory
-from ecg_core.run.exported import CONTRACT, Exported, needed
-from ecg_core.run.scorer import asked, load_task
+from ecg_core.run.inference.exported import CONTRACT, Exported, needed
+from ecg_core.run.inference.scorer import asked, load_task
 
 __all__ = ["ExportReport", "export"]
 

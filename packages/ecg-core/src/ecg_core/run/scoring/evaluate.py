@@ -22,17 +22,17 @@ from ecg_core.evaluation.report import write_report
 from ecg_core.evaluation.samples import SampleEvaluation
 from ecg_core.evaluation.subgroups import age_bands, score_subgroups
 from ecg_core.run.directory import RunDirectory
-from ecg_core.run.evaluate_numbers import evaluate_run_of_numbers
-from ecg_core.run.evaluate_samples import evaluate_run_of_samples
-from ecg_core.run.floors import score_floors
-from ecg_core.run.leaks import check_apart, pretraining_warnings
+from ecg_core.run.inference.scorer import load_task
+from ecg_core.run.inference.window_scores import ScoredRecordings, score_recordings
 from ecg_core.run.progress import read_metrics
-from ecg_core.run.reduced_leads import score_lead_sets
-from ecg_core.run.report_parts import report_command, report_data_card, report_examples, report_facts
-from ecg_core.run.rivals import Rival, evaluated_rivals
-from ecg_core.run.scorer import load_task
-from ecg_core.run.scoring import ScoredRecordings, score_recordings
-from ecg_core.run.thresholds import (
+from ecg_core.run.scoring.evaluate_numbers import evaluate_run_of_numbers
+from ecg_core.run.scoring.evaluate_samples import evaluate_run_of_samples
+from ecg_core.run.scoring.floors import score_floors
+from ecg_core.run.scoring.leaks import check_apart, pretraining_warnings
+from ecg_core.run.scoring.reduced_leads import score_lead_sets
+from ecg_core.run.scoring.report_parts import report_command, report_data_card, report_examples, report_facts
+from ecg_core.run.scoring.rivals import Rival, evaluated_rivals
+from ecg_core.run.scoring.thresholds import (
     calibrated,
     home_store,
     run_temperature,

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from ecg_core.contracts.schedule import Interval, Moment, Schedule
 from ecg_core.errors import ConfigError
-from ecg_core.run.decays import at_least, fraction, share
+from ecg_core.run.optimization.decays import at_least, fraction, share
 
 __all__ = ["ConstantFactor", "Cyclic", "Linear", "OneCycle"]
 

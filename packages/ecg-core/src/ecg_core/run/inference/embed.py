@@ -17,10 +17,10 @@ from ecg_core.data.files import checked_output, write_atomic
 from ecg_core.data.store import Store
 from ecg_core.data.table import need_pyarrow
 from ecg_core.errors import ConfigError, DataError, ECGError, RunError
+from ecg_core.run.inference.prepared_signal import PreparedSignal
+from ecg_core.run.inference.recordings import table_of
+from ecg_core.run.inference.window_scores import mean_by_record
 from ecg_core.run.load import Loaded, load
-from ecg_core.run.prepared_signal import PreparedSignal
-from ecg_core.run.recordings import table_of
-from ecg_core.run.scoring import mean_by_record
 
 __all__ = ["Embeddings", "embed"]
 

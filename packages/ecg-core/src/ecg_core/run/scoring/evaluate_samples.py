@@ -15,8 +15,8 @@ from ecg_core.data.store import Store
 from ecg_core.errors import DataError
 from ecg_core.evaluation.samples import LabelledRecording, SampleEvaluation, evaluate_samples
 from ecg_core.run.card import SignalContract
-from ecg_core.run.stitching import Stitcher
-from ecg_core.run.stretches import positions_of, stretches
+from ecg_core.run.inference.stitching import Stitcher
+from ecg_core.run.inference.stretches import positions_of, stretches
 
 __all__ = ["evaluate_run_of_samples", "event_kinds", "judged_recordings"]
 

@@ -16,7 +16,7 @@ from ecg_core.evaluation.bootstrap import bootstrap
 from ecg_core.evaluation.estimate import Estimate, macro_estimate
 from ecg_core.evaluation.evaluation import LeadSet
 from ecg_core.evaluation.metrics import auprc, auroc
-from ecg_core.run.scoring import ScoredRecordings, mean_by_record
+from ecg_core.run.inference.window_scores import ScoredRecordings, mean_by_record
 
 __all__ = ["LEAD_SETS", "score_lead_sets"]
 

@@ -11,7 +11,7 @@ from ecg_core.contracts.backbone import Backbone
 from ecg_core.contracts.compose import Compose
 from ecg_core.contracts.head import Head
 from ecg_core.contracts.task import Task
-from ecg_core.run.objective import Problem, objective_of
+from ecg_core.tasks.objective import Problem, objective_of
 
 __all__ = ["ClassificationTask"]
 

@@ -14,8 +14,8 @@ from ecg_core.evaluation.calibration import apply_temperature, fit_temperature
 from ecg_core.evaluation.stored import pack, unpack
 from ecg_core.evaluation.thresholds import Thresholds, choose_thresholds
 from ecg_core.run.directory import RunDirectory
-from ecg_core.run.objective import Objective, Problem
-from ecg_core.run.scoring import ScoredRecordings, score_recordings
+from ecg_core.run.inference.window_scores import ScoredRecordings, score_recordings
+from ecg_core.tasks.objective import Objective, Problem
 
 __all__ = [
     "calibrated",

@@ -14,7 +14,7 @@ from ecg_core.data.store import Store
 from ecg_core.errors import RunError
 from ecg_core.run.card import Card, load_card
 from ecg_core.run.directory import RunDirectory
-from ecg_core.run.exported import SUFFIXES
+from ecg_core.run.inference.exported import SUFFIXES
 
 __all__ = ["card_of", "pretrained_backbone", "run_of"]
 

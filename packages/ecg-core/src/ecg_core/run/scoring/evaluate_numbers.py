@@ -13,7 +13,7 @@ from ecg_core.data.numbers import numbers_of
 from ecg_core.data.store import Store
 from ecg_core.errors import DataError
 from ecg_core.evaluation.regression import NumberResult, evaluate_numbers
-from ecg_core.run.scoring import mean_by_record, score_windows
+from ecg_core.run.inference.window_scores import mean_by_record, score_windows
 
 __all__ = ["evaluate_run_of_numbers"]
 
