@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import logging
 import tempfile
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -28,6 +23,8 @@ from ecg_core.errors import ConfigError, ECGError, RunError
 from ecg_core.run.card import SignalContract
 from ecg_core.run.directory import RunDirectory
 from ecg_core.run.inference.exported import CONTRACT, Exported, needed
+from ecg_core.run.inference.graph_pipeline import GraphPipeline, prepared_by_run, recorded_contract
+from ecg_core.run.inference.quiet import quiet
 from ecg_core.run.inference.scorer import asked, load_task
 
 __all__ = ["ExportReport", "export"]
@@ -48,6 +45,7 @@ class ExportReport:
         tolerance: What was allowed.
         fixed_length: Whether it takes windows of one length only; any number of them in either case.
         size: Bytes.
+        takes: The signal it takes; of a file with its pipeline, as recorded.
     """
 
     path: Path
@@ -55,17 +53,37 @@ class ExportReport:
     tolerance: float
     fixed_length: bool
     size: int
+    takes: SignalContract
 
 
 class _Probabilities(nn.Module):
     """A task as a module of one tensor."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, prepare: nn.Module) -> None:
         super().__init__()
-        self.task = task
+        self.task, self.prepare = task, prepare
 
     def forward(self, signal: Tensor) -> Tensor:
-        return self.task.probabilities(self.task(signal))
+        return self.task.probabilities(self.task(self.prepare(signal)))
+
+
+class _Job(NamedTuple):
+    """What is to be written.
+
+    ``signal`` is what the model expects and ``takes`` what the file will; they differ where ``prepare`` is the pipeline.
+    """
+
+    task: Task
+    signal: SignalContract
+    takes: SignalContract
+    prepare: nn.Module
+    target: StepTarget | None
+    to: Form
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the file takes signals as recorded."""
+        return isinstance(self.prepare, GraphPipeline)
 
 
 def export(
@@ -74,6 +92,8 @@ def export(
     *,
     to: Form = "onnx",
     int8: bool = False,
+    pipeline: bool = False,
+    recorded_fs: float | None = None,
     data: str | Path | Store | None = None,
     tolerance: float | None = None,
     force: bool = False,
@@ -82,31 +102,43 @@ def export(
 
     Any number of windows, and any length the backbone takes where the exporter can express it; else windows of the length it was
     trained with. The file carries its contract (sampling frequency, leads, unit, window, preprocessing, classes), and
-    :func:`ecg_core.load` runs it. Nothing is written unless its probabilities agree with the model's.
+    :func:`ecg_core.load` runs it. With ``pipeline`` the file holds the preprocessing and takes recordings as long as a window.
+    Nothing is written unless its probabilities agree with the model's.
 
     Args:
         run: Fine-tuning run, or a model card.
         out: File to write; the run's ``model.onnx`` or ``model.pt2`` unless given.
         to: ``"onnx"`` or ``"torch"``.
         int8: Weights and activations as 8-bit integers, with scales from windows of the training split (ONNX only).
+        pipeline: Put the preprocessing into the graph: the file then takes signals as recorded, in mV.
+        recorded_fs: Sampling frequency of these recordings, Hz.
         data: The store of those windows; the one the run was trained on unless given.
         tolerance: Largest difference of a probability; ``None`` means 1e-4, and 0.05 for ``int8``.
         force: Replace an existing file.
 
     Raises:
-        ConfigError: ``to`` is unknown, or ``int8`` without ONNX.
-        RunError: The run has no classifier, or the file's probabilities differ by more than the tolerance.
+        ConfigError: ``to`` is unknown, ``int8`` comes without ONNX or with ``pipeline``, or ``pipeline`` without ``recorded_fs``.
+        RunError: The run has no classifier, the file's probabilities differ by more than the tolerance, or the pipeline cannot
+            stand in a graph or belongs to a model of samples.
         MissingExtraError: onnx, onnxscript or onnxruntime is not installed.
     """
     if to not in _SUFFIX:
         raise ConfigError(f"to must be one of {', '.join(_SUFFIX)}, got {to!r}")
     if int8 and to != "onnx":
         raise ConfigError("int8 is made by ONNX Runtime; use to='onnx'")
+    if pipeline != (recorded_fs is not None):
+        raise ConfigError(
+            "a file with its pipeline takes recordings of one sampling frequency; give both pipeline and recorded_fs, "
+            "for example --with-pipeline --recorded-fs 500"
+        )
+    if pipeline and int8:
+        raise ConfigError("int8 is too coarse for the filters of a pipeline; export with one or the other")
     allowed = (0.05 if int8 else 1e-4) if tolerance is None else tolerance
     task, signal = load_task(run)
     target = asked(task, run)
     folder = Path(run).parent if Path(run).suffix == ".json" else Path(run)
-    path = folder / f"model{'-int8' if int8 else ''}{_SUFFIX[to]}" if out is None else Path(out)
+    kind = "-int8" if int8 else f"-{recorded_fs:g}hz" if pipeline else ""
+    path = folder / f"model{kind}{_SUFFIX[to]}" if out is None else Path(out)
     checked_output(path, force=force)
     if path.suffix != _SUFFIX[to]:
         raise ConfigError(f"a file for to={to!r} ends in {_SUFFIX[to]}, got {path.name}")
@@ -114,8 +146,15 @@ def export(
         for package in ("onnx", "onnxscript", "onnxruntime"):
             needed(package)
     windows = _calibration(run, data, signal) if int8 else None
+    if recorded_fs is None:
+        job = _Job(task, signal, signal, nn.Identity(), target, to)
+    elif task.per_step:
+        raise RunError("a model of samples answers at the rate of the prepared signal; export it without the pipeline")
+    else:
+        takes = recorded_contract(signal, recorded_fs)
+        job = _Job(task, signal, takes, GraphPipeline(signal, recorded_fs), target, to)
     with tempfile.TemporaryDirectory() as temporary:
-        made, parity, fixed = _smallest_restriction(task, signal, target, to, windows, Path(temporary), allowed)
+        made, parity, fixed = _smallest_restriction(job, windows, Path(temporary), allowed)
         path.parent.mkdir(parents=True, exist_ok=True)
         content = made.read_bytes()
 
@@ -123,32 +162,24 @@ def export(
             temporary_file.write_bytes(content)
 
         write_atomic(path, write)
-    return ExportReport(path, parity, allowed, fixed, len(content))
+    return ExportReport(path, parity, allowed, fixed, len(content), job.takes)
 
 
-def _smallest_restriction(
-    task: Task,
-    signal: SignalContract,
-    target: StepTarget | None,
-    to: Form,
-    windows: np.ndarray | None,
-    folder: Path,
-    allowed: float,
-) -> tuple[Path, float, bool]:
-    """Any length if that can be exported and agrees, else the length of training."""
+def _smallest_restriction(job: _Job, windows: np.ndarray | None, folder: Path, allowed: float) -> tuple[Path, float, bool]:
+    """Any length if that can be exported and agrees, else the length of training; with its pipeline always that one."""
     differences = []
-    for fixed in (False, True):
-        made = folder / f"{'fixed' if fixed else 'any'}{_SUFFIX[to]}"
+    for fixed in (True,) if job.recorded else (False, True):
+        made = folder / f"{'fixed' if fixed else 'any'}{_SUFFIX[job.to]}"
         try:
-            with _quiet():
-                _write(task, signal, target, to, made, fixed=fixed)
+            with quiet():
+                _write(job, made, fixed=fixed)
                 if windows is not None:
                     _quantise(made, windows)
         except Exception as error:  # exporters raise classes of their own for what they cannot express
             if fixed:
                 raise RunError(f"this model cannot be exported ({type(error).__name__}: {str(error).splitlines()[0]})") from None
             continue
-        parity = _parity(task, signal, made, windows)
+        parity = _parity(job, made, windows)
         if parity <= allowed:
             return made, parity, fixed
         differences.append(parity)
@@ -158,9 +189,10 @@ def _smallest_restriction(
     )
 
 
-def _write(task: Task, signal: SignalContract, target: StepTarget | None, to: Form, path: Path, *, fixed: bool) -> None:
-    module = _Probabilities(task).eval()
-    x = torch.zeros(2, len(signal.leads), signal.samples)
+def _write(job: _Job, path: Path, *, fixed: bool) -> None:
+    task, takes = job.task, job.takes
+    module = _Probabilities(task, job.prepare).eval()
+    x = torch.zeros(2, len(takes.leads), takes.samples)
     dynamic: dict[int, Any] = {0: torch.export.Dim("batch")}
     if not fixed:
         dynamic[2] = torch.export.Dim.DYNAMIC
@@ -168,16 +200,18 @@ def _write(task: Task, signal: SignalContract, target: StepTarget | None, to: Fo
     text = json.dumps(
         {
             "schema": 1,
-            "signal": signal.to_dict(),
+            "signal": takes.to_dict(),
+            "takes": "recorded" if job.recorded else "prepared",
+            "holds": job.signal.to_dict() if job.recorded else None,
             "classes": list(task.classes),
             "per_step": task.per_step,
-            "target": None if target is None else target.name,
-            "min_samples": signal.samples if fixed else max(task.backbone.min_samples, _least(program)),
+            "target": None if job.target is None else job.target.name,
+            "min_samples": takes.samples if fixed else max(task.backbone.min_samples, _least(program)),
             "fixed_length": fixed,
             "made_with": {"ecg-core": __version__, "torch": torch.__version__},
         }
     )
-    if to == "torch":
+    if job.to == "torch":
         torch.export.save(program, path, extra_files={CONTRACT: text})
         return
     made = torch.onnx.export(program, dynamo=True, verbose=False)
@@ -220,9 +254,15 @@ def _quantise(path: Path, windows: np.ndarray) -> None:
 
 
 @torch.no_grad()
-def _parity(task: Task, signal: SignalContract, path: Path, windows: np.ndarray | None) -> float:
-    """Largest difference of a probability, on noise as loud as an ECG of several counts and lengths; for int8 on its windows."""
+def _parity(job: _Job, path: Path, windows: np.ndarray | None) -> float:
+    """Largest difference of a probability, on noise as loud as an ECG of several counts and lengths; for int8 on its windows.
+
+    With its pipeline, on recordings with drift and mains hum, which the run prepares as it always does.
+    """
+    task, signal = job.task, job.signal
     made = Exported(path)
+    if job.recorded:
+        return max(_difference(job, made, _recordings(job.takes, count)) for count in (1, 3))
     generator = torch.Generator().manual_seed(0)
     lengths = [signal.samples] if made.contract["fixed_length"] else [signal.samples, signal.samples + 37]
     shapes = [(count, len(signal.leads), length) for length in lengths for count in (1, 3)]
@@ -232,6 +272,25 @@ def _parity(task: Task, signal: SignalContract, path: Path, windows: np.ndarray 
         found = made.predict(Batch(x, fs=signal.fs, leads=signal.leads))
         differences.append(float((found - task.probabilities(task(x))).abs().max()))
     return max(differences)
+
+
+def _difference(job: _Job, made: Exported, recorded: np.ndarray) -> float:
+    """Of the file on recordings from the run on the same recordings."""
+    prepared = prepared_by_run(recorded, job.signal, job.takes.fs)
+    expected = job.task.probabilities(job.task(torch.from_numpy(prepared.astype(np.float32))))
+    found = made.predict(Batch(recorded, fs=job.takes.fs, leads=job.takes.leads))
+    return float((found - expected).abs().max())
+
+
+def _recordings(takes: SignalContract, count: int) -> np.ndarray:
+    """Noise of 0.3 mV on an offset and a drift of some mV, with mains hum."""
+    random = np.random.default_rng(count)
+    shape = (count, len(takes.leads), 1)
+    time = np.arange(takes.samples) / takes.fs
+    offset, drift, hum = random.normal(0, 2, shape), random.normal(0, 1, shape), random.normal(0, 0.2, shape)
+    noise = random.normal(0, 0.3, (*shape[:2], takes.samples))
+    made = noise + offset + drift * np.sin(2 * np.pi * 0.15 * time) + hum * np.sin(2 * np.pi * 50 * time)
+    return np.asarray(made, dtype=np.float32)
 
 
 def _calibration(run: str | Path, data: str | Path | Store | None, signal: SignalContract) -> np.ndarray:
@@ -248,16 +307,3 @@ def _calibration(run: str | Path, data: str | Path | Store | None, signal: Signa
     train = store.indices("train")
     chosen = train[np.linspace(0, len(train) - 1, min(len(train), _CALIBRATION)).round().astype(np.int64)]
     return np.asarray(store.batch(chosen).signal, dtype=np.float32)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Exporters talk about their own parts on every channel there is."""
-    level = logging.root.manager.disable
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        logging.disable(logging.CRITICAL)
-        try:
-            yield
-        finally:
-            logging.disable(level)

@@ -81,6 +81,11 @@ class Exported:
         return f"Exported({str(self.path)!r}: {', '.join(self.classes)} from {leads} at {self.signal.fs:g} Hz)"
 
     @property
+    def takes(self) -> str:
+        """``"recorded"`` of a file that holds its preprocessing, ``"prepared"`` of one that does not."""
+        return str(self.contract.get("takes", "prepared"))
+
+    @property
     def min_samples(self) -> int:
         """Samples of the shortest window; equal to ``signal.samples`` where the length is fixed."""
         return int(self.contract["min_samples"])
@@ -92,9 +97,10 @@ class Exported:
             DataError: The batch has other leads, another sampling frequency, or a length the file does not take.
         """
         if batch.leads != self.signal.leads or batch.fs != self.signal.fs:
+            whole = "it holds its preprocessing, so give the signal as recorded"
             raise DataError(
                 f"{self.path.name} takes {','.join(self.signal.leads)} at {self.signal.fs:g} Hz, got {','.join(batch.leads)} at "
-                f"{batch.fs:g} Hz; prepare the signal as its contract says"
+                f"{batch.fs:g} Hz; {whole if self.takes == 'recorded' else 'prepare the signal as its contract says'}"
             )
         samples, fixed = batch.signal.shape[2], bool(self.contract["fixed_length"])
         if samples < self.min_samples or (fixed and samples != self.min_samples):

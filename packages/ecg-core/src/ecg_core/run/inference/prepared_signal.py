@@ -12,7 +12,7 @@ import numpy as np
 from ecg_core.data.reader import Reader
 from ecg_core.data.streamed import StreamedSignal, is_long
 from ecg_core.data.windows import prepared_record
-from ecg_core.errors import ConfigError
+from ecg_core.errors import ConfigError, DataError
 from ecg_core.run.card import SignalContract
 
 __all__ = ["PreparedSignal"]
@@ -56,5 +56,10 @@ class PreparedSignal:
                 long = StreamedSignal(reader, row, **settings)
                 return cls(long.record_id, long.n_samples, signal.fs, float(row["fs"]), long.read, long.check_leads)
         recorded = reader.read(row)
+        if not signal.pipeline and recorded.fs != signal.fs:
+            raise DataError(
+                f"record {recorded.record_id!r} has {recorded.fs:g} Hz, and the model takes {signal.fs:g} Hz as recorded; "
+                f"for other recordings make a file by `ecg export RUN --with-pipeline --recorded-fs {recorded.fs:g}`"
+            )
         record = prepared_record(recorded, **settings)
         return cls(record.record_id, record.n_samples, record.fs, recorded.fs, lambda start, stop: record.signal[:, start:stop])

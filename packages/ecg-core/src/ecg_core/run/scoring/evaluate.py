@@ -93,12 +93,17 @@ def evaluate(
     signal.check(store, directory.path)
     target = str(directory.facts["target"])
     if task.per_step or task.numbers:
-        if html is not None or compare:
-            raise ConfigError("a report and a comparison are of models that tell classes of recordings apart; leave them out")
-        words: dict[str, Any] = {"target": target, "split": split, "repeats": repeats, "seed": seed}
+        if compare:
+            raise ConfigError("a comparison is of models that tell classes of recordings apart; leave it out")
+        home = home_store(directory, store)
+        if home is not None:  # numbers may be facts of the table, of which no target tells who has one
+            check_apart(home, store, target=None if task.numbers else target, split=split, run=directory.path)
+        warnings = pretraining_warnings(directory, store, store.indices(split), split)
+        words: dict[str, Any] = {"target": target, "split": split, "repeats": repeats, "seed": seed, "warnings": warnings}
+        words |= {"html": None if html is None else Path(html), "examples": examples}
         if task.numbers:
-            return evaluate_run_of_numbers(directory.path, task, store, **words)
-        return evaluate_run_of_samples(directory.path, task, signal, store, **words)
+            return evaluate_run_of_numbers(directory, task, store, **words)
+        return evaluate_run_of_samples(directory, task, signal, store, **words)
     windows = store.indices(split, target=target)
     if not len(windows):
         raise DataError(f"the {split} split of {store.path} has no recording with a label for {target!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,32 @@ from ecg_core.data.store import Store
 from ecg_core.errors import DataError
 from ecg_core.evaluation.samples import LabelledRecording, SampleEvaluation, evaluate_samples
 from ecg_core.run.card import SignalContract
+from ecg_core.run.directory import RunDirectory
 from ecg_core.run.inference.stitching import Stitcher
 from ecg_core.run.inference.stretches import positions_of, stretches
+from ecg_core.run.scoring.sample_page import labelled_windows, write_sample_page
 
 __all__ = ["evaluate_run_of_samples", "event_kinds", "judged_recordings"]
 
 
 def evaluate_run_of_samples(
-    run: Path, task: Task, signal: SignalContract, store: Store, *, target: str, split: str, repeats: int, seed: int
+    directory: RunDirectory,
+    task: Task,
+    signal: SignalContract,
+    store: Store,
+    *,
+    target: str,
+    split: str,
+    repeats: int,
+    seed: int,
+    html: Path | None = None,
+    examples: int = 4,
+    warnings: Sequence[str] = (),
 ) -> SampleEvaluation:
     """Judge every recording of a split; write ``evaluation-SPLIT.json`` and ``events-SPLIT.csv`` into the run.
 
     Args:
-        run: Its directory.
+        directory: The run.
         task: Labels samples.
         signal: What it expects.
         store: Annotated.
@@ -35,10 +48,14 @@ def evaluate_run_of_samples(
         split: ``"test"``, ``"val"`` or ``"train"``.
         repeats: Bootstrap repeats.
         seed: Of the bootstrap.
+        html: Report to write.
+        examples: Windows drawn in it.
+        warnings: What its reader must know before any number.
 
     Raises:
         DataError: The split has no annotated recording.
     """
+    run = directory.path
     steps = store.step_target(target)
     if steps is None or steps.classes != task.classes:
         raise DataError(f"{store.path} is not annotated with {target!r} in the classes of {run}: {', '.join(task.classes)}")
@@ -49,6 +66,11 @@ def evaluate_run_of_samples(
     write_json(run / f"evaluation-{split}.json", {**facts, **evaluation.to_dict()})
     table = evaluation.events_table() if evaluation.events else evaluation.table()
     write_atomic(run / f"events-{split}.csv", lambda p: table.to_csv(p, index=False, float_format="%.6g"))
+    if html is not None:
+        rows = list(_consecutive(store, split, target))
+        windows = list(labelled_windows(judged, rows, store.n_samples, len(steps.classes)))
+        page: dict[str, Any] = {"split": split, "evaluation": evaluation, "windows": windows, "steps": steps}
+        write_sample_page(html, directory, task, store, examples=examples, warnings=warnings, **page)
     return evaluation
 
 

@@ -53,13 +53,13 @@ def shared_recordings(there: Store, learned: np.ndarray, here: Store, tested: np
     return Shared(list(dict.fromkeys(_equal_signals(there, learned, here, tested))), patients, records)
 
 
-def check_apart(home: Store, store: Store, *, target: str, split: str, run: Path) -> None:
+def check_apart(home: Store, store: Store, *, target: str | None, split: str, run: Path) -> None:
     """Refuse to test a run on what it learned from.
 
     Args:
         home: Store that the run was trained on.
         store: Store that it is tested on.
-        target: Whose labelled windows were learned from.
+        target: Whose labelled windows were learned from; ``None`` takes all windows.
         split: That is tested; of the training split nothing is said.
         run: Directory of the run, for the message.
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from ecg_core.contracts.task import Task
+from ecg_core.data.numbers import numbers_of
 from ecg_core.data.protocols import protocol_sizes
 from ecg_core.data.store import Store
-from ecg_core.evaluation.report import ReportExample
+from ecg_core.evaluation.page import ReportExample
 from ecg_core.explanation.paper import figure_png
 from ecg_core.run.directory import RunDirectory
 from ecg_core.run.inference.explain import explain_window
@@ -23,13 +24,14 @@ def report_facts(directory: RunDirectory, store: Store, task: Task, split: str) 
     """What was trained on what, in the order it should be read."""
     facts = directory.facts
     best = facts.get("best_epoch") or "–"
-    counts = {name: len(store.indices(name, target=facts["target"])) for name in ("train", "val", "test")}
+    target = str(facts["target"])
+    counts = {name: _labelled(store, name, target, numbers=task.numbers) for name in ("train", "val", "test")}
     patients = store.facts["patients"]
-    backbone = facts["config"]["backbone"]["name"]
+    backbone = facts["config"].get("backbone", facts["config"])["name"]  # a model with a name of its own states no parts
     source = f"pre-trained in {facts['source']}" if facts.get("source") else "new (random initial weights)"
     chain = " → ".join(t["name"] for t in store.pipeline)
     return {
-        "Question": f"{facts['target']}: {', '.join(task.classes)}",
+        "Question": f"{target}, a number" if task.numbers else f"{target}: {', '.join(task.classes)}",
         "Backbone": f"{backbone}, {sum(p.numel() for p in task.backbone.parameters()):,} parameters, {source}",
         "Training": f"{facts['mode']}, {facts.get('epochs', '?')} epochs, best on validation patients: epoch {best}",
         "Recordings": f"{store.facts['recordings']:,} usable from {store.facts['source']}; {store.facts['rejects']:,} refused",
@@ -38,6 +40,13 @@ def report_facts(directory: RunDirectory, store: Store, task: Task, split: str) 
         "Signal": f"{store.seconds:g} s at {store.fs:g} Hz, {len(store.leads)} leads, mV; {chain}",
         "Data fingerprint": store.fingerprint[:16],
     }
+
+
+def _labelled(store: Store, split: str, target: str, *, numbers: bool) -> int:
+    """Windows of a split that have a label."""
+    if numbers:
+        return int((~np.isnan(numbers_of(store, target)[store.indices(split)])).sum())
+    return len(store.indices(split, target=target))
 
 
 def report_data_card(store: Store) -> dict[str, str]:
