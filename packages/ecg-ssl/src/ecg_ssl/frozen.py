@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Generic, Self, TypeVar, cast
 
 from torch import nn
 
 from ecg_core.contracts.backbone import Backbone
 from ecg_core.run.card import load_card
+from ecg_core.run.from_hub import local
 
 __all__ = ["Frozen", "trained_backbone"]
 
@@ -37,9 +37,10 @@ def trained_backbone(given: Backbone | str) -> Backbone:
     """A backbone, or the one that a run or an import has saved.
 
     Args:
-        given: The backbone, or the path of its ``backbone.json`` or of the folder that holds it.
+        given: The backbone, or the path of its ``backbone.json`` or of the folder that holds it, or its address on the hub
+            (``hf://owner/name``).
     """
     if isinstance(given, Backbone):
         return given
-    path = Path(given)
+    path = local(given)
     return cast("Backbone", load_card(path / "backbone.json" if path.is_dir() else path).build())

@@ -45,7 +45,9 @@ def evaluate(
     from ecg_core.evaluation.samples import SampleEvaluation
     from ecg_core.run.directory import RunDirectory
     from ecg_core.run.evaluate import evaluate as score
+    from ecg_core.run.from_hub import working_copy
 
+    run = working_copy(run)  # of a model of the hub, what the results are written into
     evaluation = score(
         run,
         data=data,

@@ -28,8 +28,9 @@ def next_command(*commands: str) -> None:
 
 
 def shell_path(path: Path | str) -> str:
-    """A path as a shell takes it."""
-    return shlex.quote(str(path))
+    """A path as a shell takes it; an address of the hub, which a path holds with one slash, as it was given."""
+    text = str(path)
+    return shlex.quote(f"hf://{text[4:]}" if text.startswith("hf:/") and not text.startswith("hf://") else text)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from ecg_core.run.directory import RunDirectory
 from ecg_core.run.evaluate_numbers import evaluate_run_of_numbers
 from ecg_core.run.evaluate_samples import evaluate_run_of_samples
 from ecg_core.run.floors import score_floors
+from ecg_core.run.from_hub import HubAddress, working_copy
 from ecg_core.run.leaks import check_apart, pretraining_warnings
 from ecg_core.run.progress import read_metrics
 from ecg_core.run.reduced_leads import score_lead_sets
@@ -65,7 +66,7 @@ def evaluate(
     written to ``thresholds.json``. Age, sex and source of the recordings, where the store knows them, give subgroups.
 
     Args:
-        run: Fine-tuning run.
+        run: Fine-tuning run; of one of the hub, ``hf://owner/name``, a copy is made, which takes what is written.
         data: The store; ``None`` takes the one the run was trained on. Of that one, the run's fold is taken.
         split: ``"test"``, ``"val"`` or ``"train"``.
         html: Report to write, one self-contained file.
@@ -83,6 +84,9 @@ def evaluate(
         DataError: The split holds no labelled recording, or the store was opened with another fold than the run's.
         LeakError: The run learned from recordings or patients of the split.
     """
+    if data is None and HubAddress.of(run) is not None:
+        raise ConfigError(f"the data {run} was trained on are not on the hub; give a store to evaluate it on with --data")
+    run = working_copy(run)
     directory = RunDirectory(run)
     if html is not None:
         checked_output(Path(html), force=force)

@@ -28,6 +28,7 @@ from ecg_core.errors import ConfigError, ECGError, RunError
 from ecg_core.run.card import SignalContract
 from ecg_core.run.directory import RunDirectory
 from ecg_core.run.exported import CONTRACT, Exported, needed
+from ecg_core.run.from_hub import HubAddress, local
 from ecg_core.run.scorer import asked, load_task
 
 __all__ = ["ExportReport", "export"]
@@ -85,7 +86,7 @@ def export(
     :func:`ecg_core.load` runs it. Nothing is written unless its probabilities agree with the model's.
 
     Args:
-        run: Fine-tuning run, or a model card.
+        run: Fine-tuning run, a model card, or a model of the hub (``hf://owner/name``).
         out: File to write; the run's ``model.onnx`` or ``model.pt2`` unless given.
         to: ``"onnx"`` or ``"torch"``.
         int8: Weights and activations as 8-bit integers, with scales from windows of the training split (ONNX only).
@@ -103,6 +104,9 @@ def export(
     if int8 and to != "onnx":
         raise ConfigError("int8 is made by ONNX Runtime; use to='onnx'")
     allowed = (0.05 if int8 else 1e-4) if tolerance is None else tolerance
+    if out is None and HubAddress.of(run) is not None:
+        raise ConfigError(f"{run} is no folder to write into; say where the file goes with --out")
+    run = local(run)
     task, signal = load_task(run)
     target = asked(task, run)
     folder = Path(run).parent if Path(run).suffix == ".json" else Path(run)

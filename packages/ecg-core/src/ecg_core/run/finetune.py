@@ -22,6 +22,7 @@ from ecg_core.run.assembly import brings, build_task, check_task
 from ecg_core.run.card import SignalContract, save_model
 from ecg_core.run.crops import Crops
 from ecg_core.run.directory import RunDirectory, check_packages
+from ecg_core.run.from_hub import pinned
 from ecg_core.run.optimization import check_optimization
 from ecg_core.run.order import Batches
 from ecg_core.run.probe import FrozenProbe
@@ -30,7 +31,7 @@ from ecg_core.run.questions import question_of
 from ecg_core.run.run import Run
 from ecg_core.run.scoring import score_windows
 from ecg_core.run.settings import Settings
-from ecg_core.run.sources import run_of
+from ecg_core.run.sources import card_of, run_of
 
 __all__ = ["build_task", "finetune"]
 
@@ -84,7 +85,8 @@ def finetune(
         out: Run directory to write.
         target: Which target of the store to predict: a column, or one of its ``step_targets``, which are about every sample.
             Windows without a label for it take no part.
-        source: What to start from: a run directory, a card, weights beside their card, or what ``ecg weights import`` wrote.
+        source: What to start from: a run directory, a card, weights beside their card, what ``ecg weights import``
+            wrote, or a model of the hub, ``hf://owner/name[@revision]``.
         backbone: Or a new backbone, by name or configuration: supervised from scratch, and with ``mode="linear"`` the
             random encoder that every frozen one has to beat. A model that was published as a whole needs neither.
         mode: ``"linear"``: only the head learns; the backbone is frozen, normalisation statistics included, and run once.
@@ -133,11 +135,14 @@ def finetune(
         raise ConfigError("mode=linear leaves every layer of the backbone as it is, so it takes no layer_decay; use mode=full")
     check_packages(Path(out), resume=resume and not force)
     store = data if isinstance(data, Store) else Store(data)
+    began: str | None = None
+    if source is not None:
+        source, began = pinned(source)
     if source is not None and (before := run_of(Path(source))) is not None:
         store = store.as_divided_for(before.facts["data"], before.path)
     question = question_of(store, target, problem)
     model = model or question.model
-    if source is backbone is None and not brings(model, "backbone"):
+    if source is None and backbone is None and not brings(model, "backbone"):
         raise ConfigError(_EITHER)
     question.keep_few(fraction=fraction, shots=shots, seed=seed)
     settings = Settings.from_recipe(
@@ -184,9 +189,13 @@ def finetune(
         adaptation=chosen.to_dict(),
         few_labels={word: value for word, value in (("fraction", fraction), ("shots", shots)) if value is not None},
         crops=crops,
-        source=None if source is None else str(source),
+        source=began,
     )
     facts = {"target": question.target, "problem": answers, "mode": mode, "crops": crops}
+    if source is not None and "imported" in (
+        beginning := card_of(Path(source)).facts
+    ):  # the licence of these weights stays with them
+        facts["imported"] = beginning["imported"]
 
     def save() -> None:
         save_model(run.path, "model", merged(task), kind="models", signal=signal, classes=list(classes), **facts)
