@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from ecg_core.cli.output import next_command, shell_path, tell
+from ecg_core.cli.output import next_command, shell_path, tell, working
 
 
 def export(
@@ -34,7 +34,8 @@ def export(
     """
     from ecg_core.run.export import export as write
 
-    report = write(run, out, to=to, int8=int8, data=data, tolerance=tolerance, force=force)
+    with working("export"):
+        report = write(run, out, to=to, int8=int8, data=data, tolerance=tolerance, force=force)
     length = "of the length it was trained with" if report.fixed_length else "of any length"
     tell(f"{report.path}: {report.size / 1e6:.1f} MB, any number of windows {length}")
     tell(f"probabilities differ from the model's by at most {report.parity:.1g} (tolerance {report.tolerance:g})")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,7 @@ def evaluate(
     repeats: int = 1000,
     seed: int = 0,
     force: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation | SampleEvaluation | NumberResult:
     """Score the recordings of a split; write ``evaluation-SPLIT.json`` and ``predictions-SPLIT.csv`` into the run.
 
@@ -78,6 +79,7 @@ def evaluate(
         repeats: Bootstrap repeats; patients are resampled, not recordings.
         seed: Of the bootstrap and of the floors.
         force: Replace an existing report.
+        progress: Called with (windows scored, in all), and with (0, 0) when only the statistics are left.
 
     Raises:
         RunError: The run is no fine-tuning, or the data are not those it expects.
@@ -112,8 +114,10 @@ def evaluate(
     facts = {"run": str(directory.path), "data": store.fingerprint, "split": split, "target": target}
     rivals = evaluated_rivals(compare, split, facts)
 
-    recordings = score_recordings(task, store, split, target)
-    validation, source = validation_recordings(directory, task, store, home)
+    recordings = score_recordings(task, store, split, target, progress=progress)
+    validation, source = validation_recordings(directory, task, store, home, progress=progress)
+    if progress is not None:
+        progress(0, 0)
     temperature = run_temperature(task, validation) if calibrate else None
     if temperature is not None:
         recordings, validation = (calibrated(task, each, temperature) for each in (recordings, validation))

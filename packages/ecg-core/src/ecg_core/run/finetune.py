@@ -23,6 +23,7 @@ from ecg_core.run.card import SignalContract, save_model
 from ecg_core.run.crops import Crops
 from ecg_core.run.directory import RunDirectory, check_packages
 from ecg_core.run.from_hub import pinned
+from ecg_core.run.log import Log, check_log
 from ecg_core.run.optimization import check_optimization
 from ecg_core.run.order import Batches
 from ecg_core.run.probe import FrozenProbe
@@ -75,6 +76,7 @@ def finetune(
     precision: Literal["fp32", "bf16"] = "fp32",
     device: str = "auto",
     seed: int = 0,
+    log: Log | None = None,
     force: bool = False,
     resume: bool = False,
 ) -> RunDirectory:
@@ -119,6 +121,7 @@ def finetune(
         precision: ``"fp32"`` or ``"bf16"``.
         device: ``"auto"`` takes a GPU if there is one.
         seed: Of everything random.
+        log: ``"tensorboard"``: curves too, in the run's ``tensorboard/``.
         force: Replace an existing run.
         resume: Go on from the newest checkpoint.
 
@@ -133,6 +136,7 @@ def finetune(
         raise ConfigError("mode=linear runs the frozen backbone once, so it takes no augment; use mode=full")
     if linear and layer_decay is not None:
         raise ConfigError("mode=linear leaves every layer of the backbone as it is, so it takes no layer_decay; use mode=full")
+    check_log(log)
     check_packages(Path(out), resume=resume and not force)
     store = data if isinstance(data, Store) else Store(data)
     began: str | None = None
@@ -214,6 +218,7 @@ def finetune(
         validate=validate if validated else None,
         monitor=question.monitor if validated else None,
         on_best=save,
+        log=log,
         title=f"finetune {mode}",
     )
     end = training.fit(resume=resume)
