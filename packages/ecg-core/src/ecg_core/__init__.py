@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     )
     from ecg_core.estimators.classifier import ECGClassifier
     from ecg_core.estimators.embedder import ECGEmbedder
+    from ecg_core.hub.pretrained import save_pretrained
+    from ecg_core.hub.push import push
     from ecg_core.run.create import create_backbone, create_head, create_ssl, create_transform
     from ecg_core.run.demo import demo
     from ecg_core.run.doctor import doctor
@@ -108,6 +110,8 @@ _WHERE = {
     ),
     "estimators.classifier": ("ECGClassifier",),
     "estimators.embedder": ("ECGEmbedder",),
+    "hub.pretrained": ("save_pretrained",),
+    "hub.push": ("push",),
     "run.create": ("create_backbone", "create_head", "create_ssl", "create_transform"),
     "run.demo": ("demo",),
     "run.doctor": ("doctor",),
@@ -132,8 +136,9 @@ __all__ = [
     "SSL", "SSLMethod", "Schedule", "Stage", "Store", "Stream", "TRANSFORMS", "Task", "TokenBackbone", "Transform", "Variant",
     "create_backbone", "create_head", "create_ssl", "create_transform", "demo", "detect_r_peaks", "doctor", "einthoven_error",
     "evaluate", "explain", "export", "finetune", "get_index", "heart_rate", "hookimpl", "load", "load_config", "materialize",
-    "plugin_manager", "predict", "prepare", "pretrain", "quality_flags", "refresh", "register_backbone", "register_head",
-    "register_model", "register_reader", "register_ssl", "register_transform", "save_config", "stream",
+    "plugin_manager", "predict", "prepare", "pretrain", "push", "quality_flags", "refresh", "register_backbone",
+    "register_head", "register_model", "register_reader", "register_ssl", "register_transform", "save_config",
+    "save_pretrained", "stream",
 ]  # fmt: skip
 
 

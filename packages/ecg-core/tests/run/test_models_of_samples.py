@@ -145,7 +145,7 @@ def test_the_mean_f1_of_a_window_is_of_the_classes_that_are_true_in_it():
     found = np.array([0] * 50 + [1] * 30 + [2] * 20)
     one = LabelledRecording(np.tile(truth, 2), np.tile(found, 2), {}, {})
     windows = list(labelled_windows([one], [[7, 8]], 100, 3))
-    assert [w.index for w in windows] == [7, 8]
+    assert [w.row for w in windows] == [7, 8]
     assert windows[0].f1 == pytest.approx((2 * 50 / (60 + 50) + 2 * 20 / (20 + 30)) / 2)
     hardly_known = LabelledRecording(np.array([0] * 20 + [-1] * 80), np.zeros(100, int), {}, {})
     assert not list(labelled_windows([hardly_known], [[0]], 100, 3))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Generic, Self, TypeVar, cast
 
 from torch import nn
@@ -11,6 +10,7 @@ from torch import nn
 from ecg_core.contracts.backbone import Backbone
 from ecg_core.discovery.registries import BACKBONES
 from ecg_core.run.card import load_card
+from ecg_core.run.from_hub import local
 
 __all__ = ["Frozen", "trained_backbone"]
 
@@ -39,12 +39,12 @@ def trained_backbone(given: Backbone | str | Mapping[str, Any]) -> Backbone:
     """A backbone, or the one that a run or an import has saved.
 
     Args:
-        given: The backbone, the path of its ``backbone.json`` or of the folder that holds it, or the configuration of one whose
-            weights a state dict will bring.
+        given: The backbone, the path of its ``backbone.json`` or of the folder that holds it, its address on the hub
+            (``hf://owner/name``), or the configuration of one whose weights a state dict will bring.
     """
     if isinstance(given, Backbone):
         return given
     if isinstance(given, Mapping):
         return BACKBONES.build(given)
-    path = Path(given)
+    path = local(given)
     return cast("Backbone", load_card(path / "backbone.json" if path.is_dir() else path).build())

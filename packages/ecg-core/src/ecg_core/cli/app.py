@@ -34,6 +34,7 @@ BUILT_IN = {
     "predict": "ecg_core.cli.predict:predict",
     "embed": "ecg_core.cli.embed:embed",
     "export": "ecg_core.cli.export:export",
+    "hub": "ecg_core.cli.hub:hub",
     "plugins": "ecg_core.cli.plugins:plugins",
 }
 _SUMMARY = {
@@ -46,6 +47,7 @@ _SUMMARY = {
     "predict": "Probabilities for recordings the model has never seen.",
     "embed": "What an encoder makes of each recording, as numbers.",
     "export": "Write a trained model as one file that runs elsewhere.",
+    "hub": "A trained model for others: saved with all that is known of it, put on the hub, fetched.",
     "plugins": "Who is installed, by name.",
 }
 

@@ -44,7 +44,8 @@ def explain(
         if refused:
             tell(f"refused {len(refused)}, e.g. {refused[0]}")
         return
-    explanation = look(run, record, out, target=target, method=method, reader=reader, force=force)
+    with working("explain"):
+        explanation = look(run, record, out, target=target, method=method, reader=reader, force=force)
     said = explanation.answer if explanation.number else f"{explanation.probability:.1%}"
     tell(f"{explanation.record.record_id}: {explanation.target} {said}, picture: {out}")
     next_command(f"ecg predict {shell_path(run)} {shell_path(record.parent)} -o predictions.csv")

@@ -126,7 +126,10 @@ def _draw(store: Store, source: Path) -> None:
 
     windows = telling_windows(store)
     try:
-        examples = [Example(before, store.record(i)) for i, before in zip(windows, origins(store, source, windows), strict=True)]
-        tell(f"look at {save_overview(store, store.path / 'overview.png', examples)}")
+        with working("overview"):
+            before = origins(store, source, windows)
+            examples = [Example(found, store.record(i)) for i, found in zip(windows, before, strict=True)]
+            picture = save_overview(store, store.path / "overview.png", examples)
+        tell(f"look at {picture}")
     except MissingExtraError as error:
         tell(f"no overview.png: {error}")

@@ -55,7 +55,7 @@ def embed(
     """The pooled features of an encoder, the mean over the windows of each recording.
 
     Args:
-        run: Pre-training or fine-tuning run, or a card.
+        run: Pre-training or fine-tuning run, a card, or a model of the hub (``hf://owner/name``).
         source: A store, a folder of recordings, or the path of one recording without suffix.
         out: ``.npz`` (arrays ``values`` and ``record_ids``), ``.csv`` or ``.parquet`` to write.
         reader: Name of a registered reader, or ``"auto"``; not for a store.

@@ -22,6 +22,7 @@ from ecg_core.data.store import Store
 from ecg_core.errors import ConfigError, ECGError, RunError
 from ecg_core.run.card import SignalContract
 from ecg_core.run.directory import RunDirectory
+from ecg_core.run.from_hub import HubAddress, local
 from ecg_core.run.inference.exported import CONTRACT, Exported, needed
 from ecg_core.run.inference.graph_pipeline import GraphPipeline, prepared_by_run, recorded_contract
 from ecg_core.run.inference.quiet import quiet
@@ -106,7 +107,7 @@ def export(
     Nothing is written unless its probabilities agree with the model's.
 
     Args:
-        run: Fine-tuning run, or a model card.
+        run: Fine-tuning run, a model card, or a model of the hub (``hf://owner/name``).
         out: File to write; the run's ``model.onnx`` or ``model.pt2`` unless given.
         to: ``"onnx"`` or ``"torch"``.
         int8: Weights and activations as 8-bit integers, with scales from windows of the training split (ONNX only).
@@ -134,6 +135,9 @@ def export(
     if pipeline and int8:
         raise ConfigError("int8 is too coarse for the filters of a pipeline; export with one or the other")
     allowed = (0.05 if int8 else 1e-4) if tolerance is None else tolerance
+    if out is None and HubAddress.of(run) is not None:
+        raise ConfigError(f"{run} is no folder to write into; say where the file goes with --out")
+    run = local(run)
     task, signal = load_task(run)
     target = asked(task, run)
     folder = Path(run).parent if Path(run).suffix == ".json" else Path(run)

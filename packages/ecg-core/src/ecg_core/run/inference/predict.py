@@ -64,7 +64,7 @@ def predict(
     each of them, see :mod:`ecg_core.run.inference.stitching`. A long recording is read block by block.
 
     Args:
-        run: Fine-tuning run, model card, or file of ``ecg export``.
+        run: Fine-tuning run, model card, file of ``ecg export``, or a model of the hub (``hf://owner/name``).
         source: Folder of recordings, or the path of one recording without suffix.
         out: CSV or ``.parquet`` to write; of a model of samples also a folder, for a WFDB annotation file per recording.
         windows: A row per window instead of their mean.

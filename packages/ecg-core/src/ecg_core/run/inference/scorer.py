@@ -12,6 +12,7 @@ from ecg_core.data.batch import Batch
 from ecg_core.data.step_target import STEP_KINDS, StepTarget
 from ecg_core.errors import RunError
 from ecg_core.run.card import SignalContract, load_card
+from ecg_core.run.from_hub import local
 from ecg_core.run.inference.exported import SUFFIXES, Exported
 from ecg_core.run.load import card_of, load
 
@@ -42,7 +43,7 @@ def load_scorer(run: str | Path) -> LoadedScorer:
     Raises:
         RunError: ``run`` holds a backbone alone.
     """
-    path = Path(run)
+    path = local(run)
     if path.suffix in SUFFIXES:
         exported = Exported(path)
         return LoadedScorer(exported, exported.signal, _steps(exported, exported.contract.get("target")))
@@ -68,7 +69,7 @@ def load_task(run: str | Path) -> tuple[Task, SignalContract]:
 
 def asked(task: Task, run: str | Path) -> StepTarget | None:
     """What a task of samples was trained to answer, if it was trained on a store."""
-    return _steps(task, load_card(card_of(Path(run))).facts.get("target")) if task.per_step else None
+    return _steps(task, load_card(card_of(local(run))).facts.get("target")) if task.per_step else None
 
 
 def _steps(scorer: Scorer, target: object) -> StepTarget | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,11 +29,13 @@ class ScoredRecordings(NamedTuple):
     first: np.ndarray
 
 
-def score_recordings(task: Task, store: Store, split: str, target: str) -> ScoredRecordings:
+def score_recordings(
+    task: Task, store: Store, split: str, target: str, *, progress: Callable[[int, int], None] | None = None
+) -> ScoredRecordings:
     """Every recording of a split that has a label for ``target``, scored by the mean of its windows; there may be none."""
     windows = store.indices(split, target=target)
     rows = store.table.iloc[windows]
-    names, scores, first = mean_by_record(rows["record_id"].tolist(), score_windows(task, store, windows))
+    names, scores, first = mean_by_record(rows["record_id"].tolist(), score_windows(task, store, windows, progress=progress))
     targets = store.target_matrix(target, task.classes, windows)[first]
     patients = [p if isinstance(p, str) else None for p in rows["patient_id"].iloc[first]]
     known = patients if any(p is not None for p in patients) else None
@@ -41,14 +43,23 @@ def score_recordings(task: Task, store: Store, split: str, target: str) -> Score
 
 
 @torch.no_grad()
-def score_windows(task: Task, store: Store, indices: np.ndarray, device: str = "cpu", *, batch_size: int = 64) -> np.ndarray:
+def score_windows(
+    task: Task,
+    store: Store,
+    indices: np.ndarray,
+    device: str = "cpu",
+    *,
+    batch_size: int = 64,
+    progress: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
     """Probabilities, ``(windows, classes)`` float64, in evaluation mode; the task's mode is put back."""
     was_training = task.training
     task.eval()
-    parts = [
-        task.predict(store.batch(indices[i : i + batch_size]).to(device)).cpu().numpy()
-        for i in range(0, len(indices), batch_size)
-    ]
+    parts = []
+    for i in range(0, len(indices), batch_size):
+        if progress is not None:
+            progress(i, len(indices))
+        parts.append(task.predict(store.batch(indices[i : i + batch_size]).to(device)).cpu().numpy())
     task.train(was_training)
     return np.concatenate(parts).astype(np.float64) if parts else np.zeros((0, len(task.classes)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from ecg_core.evaluation.report import write_report
 from ecg_core.evaluation.samples import SampleEvaluation
 from ecg_core.evaluation.subgroups import age_bands, score_subgroups
 from ecg_core.run.directory import RunDirectory
+from ecg_core.run.from_hub import HubAddress, working_copy
 from ecg_core.run.inference.scorer import load_task
 from ecg_core.run.inference.window_scores import ScoredRecordings, score_recordings
 from ecg_core.run.progress import read_metrics
@@ -58,6 +59,7 @@ def evaluate(
     repeats: int = 1000,
     seed: int = 0,
     force: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation | SampleEvaluation | NumberResult:
     """Score the recordings of a split; write ``evaluation-SPLIT.json`` and ``predictions-SPLIT.csv`` into the run.
 
@@ -65,7 +67,7 @@ def evaluate(
     written to ``thresholds.json``. Age, sex and source of the recordings, where the store knows them, give subgroups.
 
     Args:
-        run: Fine-tuning run.
+        run: Fine-tuning run; of one of the hub, ``hf://owner/name``, a copy is made, which takes what is written.
         data: The store; ``None`` takes the one the run was trained on. Of that one, the run's fold is taken.
         split: ``"test"``, ``"val"`` or ``"train"``.
         html: Report to write, one self-contained file.
@@ -77,12 +79,16 @@ def evaluate(
         repeats: Bootstrap repeats; patients are resampled, not recordings.
         seed: Of the bootstrap and of the floors.
         force: Replace an existing report.
+        progress: Called with (windows scored, in all), and with (0, 0) when only the statistics are left.
 
     Raises:
         RunError: The run is no fine-tuning, or the data are not those it expects.
         DataError: The split holds no labelled recording, or the store was opened with another fold than the run's.
         LeakError: The run learned from recordings or patients of the split.
     """
+    if data is None and HubAddress.of(run) is not None:
+        raise ConfigError(f"the data {run} was trained on are not on the hub; give a store to evaluate it on with --data")
+    run = working_copy(run)
     directory = RunDirectory(run)
     if html is not None:
         checked_output(Path(html), force=force)
@@ -113,8 +119,10 @@ def evaluate(
     facts = {"run": str(directory.path), "data": store.fingerprint, "split": split, "target": target}
     rivals = evaluated_rivals(compare, split, facts)
 
-    recordings = score_recordings(task, store, split, target)
-    validation, source = validation_recordings(directory, task, store, home)
+    recordings = score_recordings(task, store, split, target, progress=progress)
+    validation, source = validation_recordings(directory, task, store, home, progress=progress)
+    if progress is not None:
+        progress(0, 0)
     temperature = run_temperature(task, validation) if calibrate else None
     if temperature is not None:
         recordings, validation = (calibrated(task, each, temperature) for each in (recordings, validation))

@@ -13,6 +13,7 @@ from ecg_core.data.files import read_json
 from ecg_core.errors import RunError
 from ecg_core.evaluation.evaluation import Evaluation
 from ecg_core.run.directory import RunDirectory
+from ecg_core.run.from_hub import working_copy
 
 __all__ = ["Rival", "evaluated_rivals"]
 
@@ -55,7 +56,7 @@ def evaluated_rivals(runs: Sequence[str | Path], split: str, here: Mapping[str, 
     Raises:
         RunError: One was not evaluated, or on something else.
     """
-    directories = [RunDirectory(run) for run in runs]
+    directories = [RunDirectory(working_copy(run)) for run in runs]
     names = [directory.path.name for directory in directories]
     return [
         Rival(_title(d, d.path.name if names.count(d.path.name) == 1 else str(d.path)), d.path, split, _evaluated(d, split, here))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -47,14 +48,21 @@ def home_store(directory: RunDirectory, store: Store) -> Store | None:
     return home if home.fingerprint == trained["fingerprint"] else None
 
 
-def validation_recordings(directory: RunDirectory, task: Task, store: Store, home: Store | None) -> tuple[ScoredRecordings, str]:
+def validation_recordings(
+    directory: RunDirectory,
+    task: Task,
+    store: Store,
+    home: Store | None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[ScoredRecordings, str]:
     """The validation recordings of the run's own data, scored, and where they are from in words.
 
     A model that is tried elsewhere keeps the thresholds it came with: those of the data it was trained on. Only where these are
     gone do the validation recordings of ``store`` stand in.
     """
     chosen = store if home is None else home
-    found = score_recordings(task, chosen, "val", str(directory.facts["target"]))
+    found = score_recordings(task, chosen, "val", str(directory.facts["target"]), progress=progress)
     where = f"the validation split of {chosen.path}"
     return found, where if home is not None else f"{where} (the data of the run are no longer there)"
 

@@ -20,7 +20,9 @@ from ecg_core.discovery.registries import MODELS
 from ecg_core.errors import ConfigError
 from ecg_core.run.card import SignalContract, save_model
 from ecg_core.run.directory import RunDirectory, check_packages
+from ecg_core.run.from_hub import pinned
 from ecg_core.run.inference.window_scores import score_windows
+from ecg_core.run.log import Log, check_log
 from ecg_core.run.optimization.optimization import check_optimization
 from ecg_core.run.order import Batches
 from ecg_core.run.run import Run
@@ -30,7 +32,7 @@ from ecg_core.run.training.crops import Crops
 from ecg_core.run.training.probe import FrozenProbe
 from ecg_core.run.training.question import Problem, Question
 from ecg_core.run.training.questions import question_of
-from ecg_core.run.training.sources import run_of
+from ecg_core.run.training.sources import card_of, run_of
 
 __all__ = ["build_task", "finetune"]
 
@@ -74,6 +76,7 @@ def finetune(
     precision: Literal["fp32", "bf16"] = "fp32",
     device: str = "auto",
     seed: int = 0,
+    log: Log | None = None,
     force: bool = False,
     resume: bool = False,
 ) -> RunDirectory:
@@ -84,7 +87,8 @@ def finetune(
         out: Run directory to write.
         target: Which target of the store to predict: a column, or one of its ``step_targets``, which are about every sample.
             Windows without a label for it take no part.
-        source: What to start from: a run directory, a card, weights beside their card, or what ``ecg weights import`` wrote.
+        source: What to start from: a run directory, a card, weights beside their card, what ``ecg weights import``
+            wrote, or a model of the hub, ``hf://owner/name[@revision]``.
         backbone: Or a new backbone, by name or configuration: supervised from scratch, and with ``mode="linear"`` the
             random encoder that every frozen one has to beat. A model that was published as a whole needs neither.
         mode: ``"linear"``: only the head learns; the backbone is frozen, normalisation statistics included, and run once.
@@ -117,6 +121,7 @@ def finetune(
         precision: ``"fp32"`` or ``"bf16"``.
         device: ``"auto"`` takes a GPU if there is one.
         seed: Of everything random.
+        log: ``"tensorboard"``: curves too, in the run's ``tensorboard/``.
         force: Replace an existing run.
         resume: Go on from the newest checkpoint.
 
@@ -131,13 +136,17 @@ def finetune(
         raise ConfigError("mode=linear runs the frozen backbone once, so it takes no augment; use mode=full")
     if linear and layer_decay is not None:
         raise ConfigError("mode=linear leaves every layer of the backbone as it is, so it takes no layer_decay; use mode=full")
+    check_log(log)
     check_packages(Path(out), resume=resume and not force)
     store = data if isinstance(data, Store) else Store(data)
+    began: str | None = None
+    if source is not None:
+        source, began = pinned(source)
     if source is not None and (before := run_of(Path(source))) is not None:
         store = store.as_divided_for(before.facts["data"], before.path)
     question = question_of(store, target, problem)
     model = model or question.model
-    if source is backbone is None and not brings(model, "backbone"):
+    if source is None and backbone is None and not brings(model, "backbone"):
         raise ConfigError(_EITHER)
     question.keep_few(fraction=fraction, shots=shots, seed=seed)
     settings = Settings.from_recipe(
@@ -184,9 +193,13 @@ def finetune(
         adaptation=chosen.to_dict(),
         few_labels={word: value for word, value in (("fraction", fraction), ("shots", shots)) if value is not None},
         crops=crops,
-        source=None if source is None else str(source),
+        source=began,
     )
     facts = {"target": question.target, "problem": answers, "mode": mode, "crops": crops}
+    if source is not None and "imported" in (
+        beginning := card_of(Path(source)).facts
+    ):  # the licence of these weights stays with them
+        facts["imported"] = beginning["imported"]
 
     def save() -> None:
         save_model(run.path, "model", merged(task), kind="models", signal=signal, classes=list(classes), **facts)
@@ -205,6 +218,7 @@ def finetune(
         validate=validate if validated else None,
         monitor=question.monitor if validated else None,
         on_best=save,
+        log=log,
         title=f"finetune {mode}",
     )
     end = training.fit(resume=resume)

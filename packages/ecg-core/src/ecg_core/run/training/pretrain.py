@@ -18,6 +18,7 @@ from ecg_core.discovery.registries import BACKBONES, SSL
 from ecg_core.run.card import SignalContract, save_model
 from ecg_core.run.directory import RunDirectory, check_packages
 from ecg_core.run.groups import store_groups
+from ecg_core.run.log import Log, check_log
 from ecg_core.run.optimization.optimization import check_optimization
 from ecg_core.run.order import store_batches
 from ecg_core.run.run import Run
@@ -43,6 +44,7 @@ def pretrain(
     seed: int = 0,
     checkpoint_every: int = 0,
     monitor: str | None = None,
+    log: Log | None = None,
     force: bool = False,
     resume: bool = False,
 ) -> RunDirectory:
@@ -67,12 +69,14 @@ def pretrain(
         seed: Of everything random.
         checkpoint_every: Steps between checkpoints, beside the one after every epoch.
         monitor: A target of the store: ``knn_auroc`` and ``probe_auroc`` of its classes on the validation windows are logged too.
+        log: ``"tensorboard"``: curves too, in the run's ``tensorboard/``.
         force: Replace an existing run.
         resume: Go on from the newest checkpoint.
 
     Returns:
         The run directory; ``backbone.json`` and ``backbone.safetensors`` in it are the product.
     """
+    check_log(log)
     check_packages(Path(out), resume=resume and not force)
     store = data if isinstance(data, Store) else Store(data)
     learner = build_method(method, backbone, in_leads=len(store.leads), seed=seed)
@@ -128,6 +132,7 @@ def pretrain(
         settings,
         validate=validate if _enough(store, val, learner) else None,
         on_best=save,
+        log=log,
         title=f"pretrain {config['name']}",
     )
     end = training.fit(resume=resume)

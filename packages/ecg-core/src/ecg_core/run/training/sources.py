@@ -14,11 +14,10 @@ from ecg_core.data.store import Store
 from ecg_core.errors import RunError
 from ecg_core.run.card import Card, load_card
 from ecg_core.run.directory import RunDirectory
+from ecg_core.run.from_hub import CARDS
 from ecg_core.run.inference.exported import SUFFIXES
 
 __all__ = ["card_of", "pretrained_backbone", "run_of"]
-
-_CARDS = ("model.json", "backbone.json")
 
 
 def run_of(source: Path) -> RunDirectory | None:
@@ -90,7 +89,7 @@ def _card_path(source: Path) -> Path:
 
 
 def _cards_in(folder: Path) -> list[Path]:
-    return [folder / name for name in _CARDS if (folder / name).is_file()]
+    return [folder / name for name in CARDS if (folder / name).is_file()]
 
 
 @torch.no_grad()
