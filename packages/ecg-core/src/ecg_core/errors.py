@@ -29,6 +29,8 @@ _EXTRAS = {
     "torch": "ecg-core[torch]",
     "safetensors": "ecg-core[torch]",
     "matplotlib": "ecg-core[plots]",
+    "huggingface_hub": "ecg-core[hub]",
+    "tensorboard": "ecg-core[tensorboard]",
     "pytest": "ecg-core[testing]",
     "sklearn": "ecg-core[sklearn]",
     "yaml": "ecg-core[yaml]",

@@ -20,6 +20,7 @@ from ecg_core.cli.output import next_command, shell_path, tell, working
         ("it's/dx", "'it'\"'\"'s/dx'"),
         ("a$HOME;b", "'a$HOME;b'"),
         (Path("x(1)"), "'x(1)'"),
+        (Path("hf://owner/name@v1"), "hf://owner/name@v1"),
     ],
 )
 def test_a_path_is_quoted_where_a_shell_needs_it(path: Path | str, typed: str) -> None:

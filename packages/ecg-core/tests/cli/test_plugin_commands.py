@@ -11,7 +11,7 @@ from ecg_core.discovery.registries import COMMANDS
 
 HELLO = 'def run(name: str = "you"):\n    """Say hello."""\n    print("hello", name)\n'
 BROKEN = 'raise RuntimeError("boom")\n'
-BUILT_IN = ("doctor", "prep", "pretrain", "finetune", "evaluate", "explain", "predict", "export", "plugins")
+BUILT_IN = ("doctor", "prep", "pretrain", "finetune", "evaluate", "explain", "predict", "embed", "export", "hub", "plugins")
 
 
 def test_a_command_of_a_plugin_is_listed_with_its_first_line_and_runs(ecg, ship) -> None:

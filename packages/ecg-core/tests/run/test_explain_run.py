@@ -14,9 +14,9 @@ from ecg_core.contracts.backbone import Backbone, Stage
 from ecg_core.contracts.head import Head
 from ecg_core.data.record import Record
 from ecg_core.errors import ConfigError, DataError, OutputExistsError
-from ecg_core.run.classification import ClassificationTask
-from ecg_core.run.explain import explain, explain_window
+from ecg_core.run.inference.explain import explain, explain_folder, explain_window
 from ecg_core.run.load import load
+from ecg_core.tasks.classification import ClassificationTask
 
 SAMPLES, STRIDE = 400, 10
 
@@ -215,3 +215,27 @@ def test_a_method_that_does_not_suit_the_model_is_an_error_in_words() -> None:
     task = ClassificationTask(Power(), Mean(), classes=("POWER", "CALM"))
     with pytest.raises(ConfigError, match="method attention_rollout does not suit this model: .* needs a backbone of tokens"):
         explain_window(task, _window(), "POWER", method="attention_rollout")
+
+
+def test_a_folder_becomes_a_picture_each_and_a_table(finetuned, recordings, tmp_path):
+    pytest.importorskip("matplotlib", reason="draws")
+    run = finetuned()
+    (recordings / "notes.txt").write_text("no array", encoding="utf-8")
+    for name in (f"r{i:02d}" for i in range(3, 24)):
+        (recordings / f"{name}.npy").unlink()
+    table = explain_folder(run, recordings, tmp_path / "pictures")
+    assert sorted(p.name for p in (tmp_path / "pictures").iterdir()) == ["explanations.csv", "r00.png", "r01.png", "r02.png"]
+    assert table.set_index("record_id").loc["notes.txt", "reason"] == "notes.txt is no array"
+    shown = table.dropna(subset=["target"])
+    one = explain(run, recordings / "r01")
+    row = shown.set_index("record_id").loc["r01"]
+    assert (row["target"], row["probability"]) == (one.target, pytest.approx(one.probability, abs=1e-6))
+    assert row["share/I"] == pytest.approx(one.lead_shares["I"], abs=1e-6)
+    with pytest.raises(OutputExistsError):
+        explain_folder(run, recordings, tmp_path / "pictures")
+    with pytest.raises(ConfigError, match="does not know the class 'FLAT'"):
+        explain_folder(run, recordings, tmp_path / "other", target="FLAT")
+    for file in recordings.glob("*.npy"):
+        np.save(file, np.zeros((3, 300), dtype=np.float32))
+    with pytest.raises(DataError, match=r"none of the 4 recordings .*notes\.txt is no array"):
+        explain_folder(run, recordings, tmp_path / "none")

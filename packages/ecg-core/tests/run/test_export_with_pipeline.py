@@ -18,13 +18,13 @@ from ecg_core.data.prepare import prepare
 from ecg_core.discovery.registries import TRANSFORMS
 from ecg_core.errors import ConfigError, DataError, RunError
 from ecg_core.run.card import SignalContract
-from ecg_core.run.export import export
-from ecg_core.run.exported import Exported
-from ecg_core.run.finetune import finetune
-from ecg_core.run.graph_pipeline import GraphPipeline, recorded_contract
+from ecg_core.run.inference.export import export
+from ecg_core.run.inference.exported import Exported
+from ecg_core.run.inference.graph_pipeline import GraphPipeline, recorded_contract
+from ecg_core.run.inference.predict import predict
+from ecg_core.run.inference.scorer import load_task
 from ecg_core.run.load import load
-from ecg_core.run.predict import predict
-from ecg_core.run.scorer import load_task
+from ecg_core.run.training.finetune import finetune
 
 LEADS = ("I", "II")
 
@@ -178,7 +178,7 @@ def test_the_file_says_that_it_takes_recordings_and_what_it_holds(run):
 
 def test_a_recording_of_another_rate_is_refused_with_the_way_out():
     from ecg_core.data.record import Record
-    from ecg_core.run.prepared_signal import PreparedSignal
+    from ecg_core.run.inference.prepared_signal import PreparedSignal
 
     class Fast:
         def read(self, row):

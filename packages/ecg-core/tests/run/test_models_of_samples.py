@@ -20,10 +20,10 @@ from ecg_core.data.table import RecordTable
 from ecg_core.discovery.registries import BACKBONES, HEADS, READERS
 from ecg_core.errors import ConfigError, DataError, OutputExistsError
 from ecg_core.evaluation.samples import LabelledRecording
-from ecg_core.run.evaluate import evaluate
-from ecg_core.run.finetune import finetune
-from ecg_core.run.predict import predict
-from ecg_core.run.sample_page import labelled_windows
+from ecg_core.run.inference.predict import predict
+from ecg_core.run.scoring.evaluate import evaluate
+from ecg_core.run.scoring.sample_page import labelled_windows
+from ecg_core.run.training.finetune import finetune
 
 FS, SAMPLES = 100, 1000
 
@@ -170,7 +170,7 @@ def test_annotation_files_are_read_by_wfdb_and_kept_unless_replaced(trained, fol
 
 
 def test_a_long_recording_read_in_blocks_gets_the_answers_of_the_whole(trained, folder, monkeypatch):
-    from ecg_core.run import stitching
+    from ecg_core.run.inference import stitching
 
     whole = predict(trained, folder, reader="pulses").table
     monkeypatch.setattr("ecg_core.data.streamed._LONG", 100)

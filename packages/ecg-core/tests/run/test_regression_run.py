@@ -20,13 +20,13 @@ from ecg_core.data.prepare import prepare
 from ecg_core.data.store import Store
 from ecg_core.errors import ConfigError, DataError, LeakError
 from ecg_core.evaluation.regression import evaluate_numbers
-from ecg_core.run.evaluate import evaluate
-from ecg_core.run.explain import explain
-from ecg_core.run.finetune import build_task, finetune
+from ecg_core.run.inference.explain import explain
+from ecg_core.run.inference.predict import predict
 from ecg_core.run.load import load
-from ecg_core.run.predict import predict
 from ecg_core.run.progress import read_metrics
-from ecg_core.run.regression import RegressionTask
+from ecg_core.run.scoring.evaluate import evaluate
+from ecg_core.run.training.finetune import build_task, finetune
+from ecg_core.tasks.regression import RegressionTask
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import torch
 
 from ecg_core.errors import RunError
 from ecg_core.run.card import SignalContract
-from ecg_core.run.graph_pipeline import GraphPipeline, prepared_by_run
-from ecg_core.run.quiet import quiet
+from ecg_core.run.inference.graph_pipeline import GraphPipeline, prepared_by_run
+from ecg_core.run.inference.quiet import quiet
 
 LEADS = ("I", "II")
 BAND, TO_100 = {"name": "bandpass", "low": 0.5, "high": 40.0}, {"name": "resample", "fs": 100.0}

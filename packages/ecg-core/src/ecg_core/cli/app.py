@@ -32,7 +32,9 @@ BUILT_IN = {
     "evaluate": "ecg_core.cli.evaluate:evaluate",
     "explain": "ecg_core.cli.explain:explain",
     "predict": "ecg_core.cli.predict:predict",
+    "embed": "ecg_core.cli.embed:embed",
     "export": "ecg_core.cli.export:export",
+    "hub": "ecg_core.cli.hub:hub",
     "plugins": "ecg_core.cli.plugins:plugins",
 }
 _SUMMARY = {
@@ -43,7 +45,9 @@ _SUMMARY = {
     "evaluate": "Score a classifier on held-out patients, with intervals and a report.",
     "explain": "Draw on ECG paper where a model looked.",
     "predict": "Probabilities for recordings the model has never seen.",
+    "embed": "What an encoder makes of each recording, as numbers.",
     "export": "Write a trained model as one file that runs elsewhere.",
+    "hub": "A trained model for others: saved with all that is known of it, put on the hub, fetched.",
     "plugins": "Who is installed, by name.",
 }
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from ecg_core.cli.output import next_command, shell_path, tell
+from ecg_core.cli.output import next_command, shell_path, tell, working
 
 
 def evaluate(
@@ -44,28 +44,31 @@ def evaluate(
     """
     from ecg_core.evaluation.samples import SampleEvaluation
     from ecg_core.run.directory import RunDirectory
-    from ecg_core.run.evaluate import evaluate as score
+    from ecg_core.run.from_hub import working_copy
+    from ecg_core.run.scoring.evaluate import evaluate as score
 
-    evaluation = score(
-        run,
-        data=data,
-        split=split,
-        html=html,
-        compare=compare or (),
-        floors=floors,
-        leads_table=leads_table,
-        calibrate=calibrate,
-        examples=examples,
-        repeats=repeats,
-        seed=seed,
-        force=force,
-    )
+    with working("evaluate", "windows") as progress:
+        evaluation = score(
+            run,
+            data=data,
+            split=split,
+            html=html,
+            compare=compare or (),
+            floors=floors,
+            leads_table=leads_table,
+            calibrate=calibrate,
+            examples=examples,
+            repeats=repeats,
+            seed=seed,
+            force=force,
+            progress=progress,
+        )
     tell(str(evaluation))
     if html is not None:
         tell(f"report: {html}")
-    source = data or RunDirectory(run).facts["data"]["path"]
+    source = data or RunDirectory(working_copy(run)).facts["data"]["path"]
     samples = isinstance(evaluation, SampleEvaluation)
     out = "annotations/" if samples else "predictions.csv"
     next_command(f"ecg explain {shell_path(run)} RECORD -o explanation.png", f"ecg predict {shell_path(run)} FOLDER -o {out}")
-    written = run / f"{'events' if samples else 'predictions'}-{split}.csv"
+    written = working_copy(run) / f"{'events' if samples else 'predictions'}-{split}.csv"
     tell(f"      (of this split: {written}; data: {source})")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from ecg_core.cli.output import next_command, shell_path, tell
+from ecg_core.cli.output import next_command, shell_path, tell, working
 
 
 def export(
@@ -36,19 +36,20 @@ def export(
         tolerance: Largest difference of a probability; 1e-4 unless given, and 0.05 for int8.
         force: Replace an existing file.
     """
-    from ecg_core.run.export import export as write
+    from ecg_core.run.inference.export import export as write
 
-    report = write(
-        run,
-        out,
-        to=to,
-        int8=int8,
-        pipeline=with_pipeline,
-        recorded_fs=recorded_fs,
-        data=data,
-        tolerance=tolerance,
-        force=force,
-    )
+    with working("export"):
+        report = write(
+            run,
+            out,
+            to=to,
+            int8=int8,
+            pipeline=with_pipeline,
+            recorded_fs=recorded_fs,
+            data=data,
+            tolerance=tolerance,
+            force=force,
+        )
     length = "of the length it was trained with" if report.fixed_length else "of any length"
     if with_pipeline:
         length = f"of {report.takes.samples} samples as recorded at {report.takes.fs:g} Hz; the preprocessing is in the file"

@@ -45,6 +45,7 @@ def finetune(
     device: str = "auto",
     fold: int | None = None,
     seed: int = 0,
+    log: Annotated[Literal["tensorboard"] | None, Parameter(env_var="ECG_LOG")] = None,
     force: bool = False,
     resume: bool = False,
 ) -> None:
@@ -54,7 +55,8 @@ def finetune(
         data: Prepared store.
         target: What to predict: a target column of the store.
         out: Run directory to write.
-        source: Whose backbone to start from: a run, a card, weights beside a card, or a folder of `ecg weights import`.
+        source: Whose backbone to start from: a run, a card, weights beside a card, a folder of `ecg weights import`, or a model
+            of the hub (hf://owner/name).
         backbone: Or a new backbone, by name, as JSON or a file (.json, .toml, .yaml): supervised from scratch.
         mode: linear: only the head learns. lora: low-rank adapters too. partial: the last stages too. full: everything.
         rank: Of the adapters of --mode lora; 8 unless given.
@@ -82,11 +84,12 @@ def finetune(
         device: cpu, cuda, …; a GPU if there is one.
         fold: Of a store prepared in folds, the one that tests; the last unless given.
         seed: Of everything random.
+        log: tensorboard: curves too, for `tensorboard --logdir`; of every run where ECG_LOG says so.
         force: Replace an existing run.
         resume: Go on from the newest checkpoint.
     """
     from ecg_core.data.store import Store
-    from ecg_core.run.finetune import finetune as train
+    from ecg_core.run.training.finetune import finetune as train
 
     with resumable(out):
         run = train(
@@ -119,6 +122,7 @@ def finetune(
             precision=precision,
             device=device,
             seed=seed,
+            log=log,
             force=force,
             resume=resume,
         )
@@ -131,4 +135,6 @@ def finetune(
     if empty := [name for name, count in run.facts.get("examples", {}).items() if not count]:
         tell(f"no example of {', '.join(empty)} was among them; take more patients to learn of it")
     page = f" --html {shell_path(out / 'report.html')}" if monitor == "val_auroc" else ""  # in pictures: classes of recordings
+    if log == "tensorboard":
+        tell(f"curves: tensorboard --logdir {shell_path(out)}")
     next_command(f"ecg evaluate {shell_path(out)} --split test{page}")

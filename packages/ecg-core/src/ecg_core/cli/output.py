@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,13 +29,16 @@ def next_command(*commands: str) -> None:
 
 
 def shell_path(path: Path | str) -> str:
-    """A path as a shell takes it."""
-    return shlex.quote(str(path))
+    """A path as a shell takes it; an address of the hub, which a path holds with one slash, as it was given."""
+    text = str(path)
+    return shlex.quote(f"hf://{text[4:]}" if isinstance(path, Path) and text.startswith("hf:/") else text)
 
 
 @contextmanager
 def working(title: str, things: str = "") -> Iterator[Callable[[int, int], None]]:
     """A progress bar on standard error, silent when that is no terminal; yields ``update(done, total)``.
+
+    Until the first update, and after one of a total of 0, it shows that work is going on and not how much is left.
 
     Args:
         title: What is done.
@@ -46,7 +50,7 @@ def working(title: str, things: str = "") -> Iterator[Callable[[int, int], None]
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=Console(file=sys.stderr),  # this very one, also while an exporter is kept from writing to it
         transient=True,
     )
     bar.disable = not bar.console.is_terminal
@@ -55,6 +59,8 @@ def working(title: str, things: str = "") -> Iterator[Callable[[int, int], None]
 
         def update(done: int, total: int) -> None:
             speed = bar.tasks[task].speed
-            bar.update(task, completed=done, total=total, rate="" if not speed else f"{speed:,.0f} {things}/s".replace(" /", " "))
+            bar.update(
+                task, completed=done, total=total or None, rate="" if not speed else f"{speed:,.0f} {things}/s".replace(" /", " ")
+            )
 
         yield update

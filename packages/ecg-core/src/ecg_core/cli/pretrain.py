@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
 
 from ecg_core.cli.interruption import resumable
 from ecg_core.cli.output import next_command, shell_path, tell
@@ -28,6 +30,7 @@ def pretrain(
     seed: int = 0,
     checkpoint_every: int = 0,
     monitor: str | None = None,
+    log: Annotated[Literal["tensorboard"] | None, Parameter(env_var="ECG_LOG")] = None,
     force: bool = False,
     resume: bool = False,
 ) -> None:
@@ -49,11 +52,12 @@ def pretrain(
         seed: Of everything random.
         checkpoint_every: Steps between checkpoints, beside the one after every epoch.
         monitor: Target whose classes a k-NN and a linear probe look for after every epoch; nothing is learned from it.
+        log: tensorboard: curves too, for `tensorboard --logdir`; of every run where ECG_LOG says so.
         force: Replace an existing run.
         resume: Go on from the newest checkpoint.
     """
     from ecg_core.data.store import Store
-    from ecg_core.run.pretrain import pretrain as train
+    from ecg_core.run.training.pretrain import pretrain as train
 
     with resumable(out):
         run = train(
@@ -71,6 +75,7 @@ def pretrain(
             seed=seed,
             checkpoint_every=checkpoint_every,
             monitor=monitor,
+            log=log,
             force=force,
             resume=resume,
         )
@@ -82,6 +87,8 @@ def pretrain(
     targets = Store(data).targets
     target = targets[0] if targets else "TARGET"
     probe = out.with_name(out.name + "-linear")
+    if log == "tensorboard":
+        tell(f"curves: tensorboard --logdir {shell_path(out)}")
     next_command(
         f"ecg finetune {shell_path(data)} --from {shell_path(out)} --target {target} --mode linear --out {shell_path(probe)}"
     )

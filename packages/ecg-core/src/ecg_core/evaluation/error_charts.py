@@ -40,8 +40,8 @@ def error_histogram(errors: Sequence[tuple[float, float]], name: str, *, fs: flo
     step = 1000 / fs if fs > 0 else _BIN_MS
     wide = step * (2 * max(0, math.ceil((_BIN_MS / step - 1) / 2)) + 1)
     side = math.ceil((min(max(60.0, float(np.abs(at).max())), tolerance_ms) + step / 2) / wide - 0.5)
-    edges: Floats = wide * (np.arange(-side, side + 2, dtype=np.float64) - 0.5)
-    heights = np.histogram(at, edges, weights=counts)[0]
+    edges = np.asarray(wide * (np.arange(-side, side + 2) - 0.5), dtype=np.float64)
+    heights = np.histogram(at, edges, weights=counts)[0].astype(np.float64)
     ticks = nice_ticks(float(edges[0]), float(edges[-1]), 4)
     top = nice_ticks(0.0, float(heights.max()), 3)
     plot = Plot(

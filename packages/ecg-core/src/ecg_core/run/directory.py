@@ -214,6 +214,8 @@ def _clear(path: Path) -> None:
     for pattern in ("step-*", ".step-*.tmp", ".step-*.old"):
         for checkpoint in (path / "checkpoints").glob(pattern):
             shutil.rmtree(checkpoint)
+    for events in (path / "tensorboard").glob("events.out.tfevents.*"):
+        events.unlink()
 
 
 def _environment() -> dict[str, str]:

@@ -9,7 +9,8 @@ from torch import nn
 
 from ecg_core.run.card import Card, SignalContract, load_card
 from ecg_core.run.directory import RunDirectory
-from ecg_core.run.exported import SUFFIXES, Exported
+from ecg_core.run.from_hub import CARDS, local
+from ecg_core.run.inference.exported import SUFFIXES, Exported
 
 __all__ = ["Loaded", "card_of", "load"]
 
@@ -31,13 +32,15 @@ def load(path: str | Path) -> Loaded | Exported:
     """The backbone of a pre-training, the task of a fine-tuning, whatever a card describes, or an exported file.
 
     Args:
-        path: A run directory, a card (``*.json``), or a file of ``ecg export`` (``*.onnx``, ``*.pt2``).
+        path: A run directory, a card (``*.json``) or a folder with one, a file of ``ecg export`` (``*.onnx``, ``*.pt2``), or a
+            model of the hub, ``hf://owner/name`` or ``hf://owner/name@revision``, which is fetched.
 
     Raises:
-        RunError: The folder is not a run directory, or its run has no model yet.
+        RunError: The folder is not a run directory, or its run has no model yet; or the hub does not give the model.
         CheckpointError: Card or weights are damaged.
+        MissingExtraError: It is a model of the hub, and huggingface_hub is not installed.
     """
-    path = Path(path)
+    path = local(path)
     if path.suffix in SUFFIXES:
         return Exported(path)
     card = load_card(card_of(path))
@@ -45,9 +48,15 @@ def load(path: str | Path) -> Loaded | Exported:
 
 
 def card_of(path: Path) -> Path:
-    """The card of a run directory, or the card itself.
+    """The card of a run directory or of a folder without a run, or the card itself.
 
     Raises:
         RunError: The folder is not a run directory, or its run has no model yet.
     """
-    return path if path.suffix == ".json" and path.is_file() else RunDirectory(path).card
+    if path.suffix == ".json" and path.is_file():
+        return path
+    if not (path / "run.json").is_file():
+        for name in CARDS:
+            if (path / name).is_file():
+                return path / name
+    return RunDirectory(path).card

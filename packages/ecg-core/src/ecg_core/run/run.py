@@ -23,9 +23,10 @@ from ecg_core.discovery.hooks import EventName, RunEvent
 from ecg_core.discovery.installed_hooks import installed_hooks
 from ecg_core.errors import ConfigError, RunError
 from ecg_core.run.checkpoint import newest_checkpoint, save_checkpoint
-from ecg_core.run.optimization import Rates, build_optimizer
+from ecg_core.run.log import Log, logging_hooks
+from ecg_core.run.optimization.optimization import Rates, build_optimizer
+from ecg_core.run.optimization.plateau import Plateau
 from ecg_core.run.order import Batches
-from ecg_core.run.plateau import Plateau
 from ecg_core.run.progress import MetricsFile, Reporter, Stopwatch
 from ecg_core.run.settings import Settings
 
@@ -57,6 +58,7 @@ class Run:
         on_best: Called when the monitored number is the best so far (after every epoch without one).
         title: Shown in front of the progress bar.
         resumable: Save checkpoints; without them an interrupted run begins anew.
+        log: Where else to write what is measured: ``"tensorboard"``, into the directory's ``tensorboard/``.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Run:
         on_best: Callable[[], None] | None = None,
         title: str = "training",
         resumable: bool = True,
+        log: Log | None = None,
     ) -> None:
         self.directory = directory
         self.learner = learner
@@ -81,6 +84,7 @@ class Run:
         self.on_best = on_best
         self.title = title
         self.resumable = resumable
+        self.log = log
         self.optimizer = build_optimizer(learner, settings)
         self.rates = Rates(settings, self.total_steps)
         if isinstance(self.rates.schedule, Plateau) and validate is None:
@@ -90,7 +94,7 @@ class Run:
             )
         self.numbers: list[dict[str, float | None]] = []  # what validation measured after each epoch
         self.state: dict[str, Any] = {"step": 0, "epoch": 0, "best": None, "best_epoch": None}
-        watchers = installed_hooks()
+        watchers = installed_hooks() if log is None else logging_hooks(log)
         self._watchers = watchers if watchers is not None and watchers.listens("ecg_run_event") else None
 
     @property
