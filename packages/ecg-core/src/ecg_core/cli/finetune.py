@@ -45,7 +45,7 @@ def finetune(
     device: str = "auto",
     fold: int | None = None,
     seed: int = 0,
-    log: Annotated[Literal["tensorboard"] | None, Parameter(env_var="ECG_LOG")] = None,
+    log: Literal["tensorboard"] | None = None,
     force: bool = False,
     resume: bool = False,
 ) -> None:
@@ -90,7 +90,9 @@ def finetune(
     """
     from ecg_core.data.store import Store
     from ecg_core.run.finetune import finetune as train
+    from ecg_core.run.log import log_of_shell
 
+    log = log or log_of_shell()
     with resumable(out):
         run = train(
             Store(data, fold=fold),
