@@ -13,6 +13,7 @@ from ecg_core.contracts.losses import Losses
 from ecg_core.discovery.manager import plugin_manager
 from ecg_core.errors import ConfigError, MissingExtraError, PluginWarning
 from ecg_core.run import tensorboard_events
+from ecg_core.run.log import log_of_shell
 from ecg_core.run.order import Batches
 from ecg_core.run.progress import read_metrics
 from ecg_core.run.run import Run
@@ -150,6 +151,14 @@ def test_a_command_asks_for_curves_by_option_or_for_all_runs_by_a_variable(store
     assert left.value.code == 0
     assert f"curves: tensorboard --logdir {tmp_path / 'r'}" in capsys.readouterr().out.replace("\n", "")
     assert curves(tmp_path / "r")["train/loss"]
+
+
+def test_an_empty_variable_asks_for_nothing_and_a_wrong_one_is_told(monkeypatch):
+    monkeypatch.setenv("ECG_LOG", "")
+    assert log_of_shell() is None
+    monkeypatch.setenv("ECG_LOG", "paper")
+    with pytest.raises(ConfigError, match="log must be one of tensorboard, got 'paper'"):
+        log_of_shell()
 
 
 def test_writers_are_let_go_of_when_a_run_ends(tmp_path):

@@ -45,7 +45,7 @@ def finetune(
     device: str = "auto",
     fold: int | None = None,
     seed: int = 0,
-    log: Annotated[Literal["tensorboard"] | None, Parameter(env_var="ECG_LOG")] = None,
+    log: Literal["tensorboard"] | None = None,
     force: bool = False,
     resume: bool = False,
 ) -> None:
@@ -89,8 +89,10 @@ def finetune(
         resume: Go on from the newest checkpoint.
     """
     from ecg_core.data.store import Store
+    from ecg_core.run.log import log_of_shell
     from ecg_core.run.training.finetune import finetune as train
 
+    log = log or log_of_shell()
     with resumable(out):
         run = train(
             Store(data, fold=fold),

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
+from typing import Literal
 
 from ecg_core.cli.interruption import resumable
 from ecg_core.cli.output import next_command, shell_path, tell
@@ -30,7 +28,7 @@ def pretrain(
     seed: int = 0,
     checkpoint_every: int = 0,
     monitor: str | None = None,
-    log: Annotated[Literal["tensorboard"] | None, Parameter(env_var="ECG_LOG")] = None,
+    log: Literal["tensorboard"] | None = None,
     force: bool = False,
     resume: bool = False,
 ) -> None:
@@ -57,8 +55,10 @@ def pretrain(
         resume: Go on from the newest checkpoint.
     """
     from ecg_core.data.store import Store
+    from ecg_core.run.log import log_of_shell
     from ecg_core.run.training.pretrain import pretrain as train
 
+    log = log or log_of_shell()
     with resumable(out):
         run = train(
             Store(data, fold=fold),

@@ -15,6 +15,7 @@ from ecg_core.hub.licences import Origin, origin_of
 from ecg_core.hub.without_paths import known_paths, without_paths
 from ecg_core.run.card import Card
 from ecg_core.run.directory import RunDirectory
+from ecg_core.run.from_hub import HubAddress, local
 from ecg_core.run.training.sources import card_of, run_of
 
 __all__ = ["ModelFacts"]
@@ -47,15 +48,17 @@ class ModelFacts:
     address: str | None = None
 
     @classmethod
-    def of(cls, source: Path, **words: Any) -> ModelFacts:
-        """Everything that a run directory, a card or a folder with one says.
+    def of(cls, source: str | Path, **words: Any) -> ModelFacts:
+        """Everything that a run directory, a card, a folder with one or a model of the hub says.
 
         Raises:
             RunError: There is no trained model.
             CheckpointError: Its card or one of its evaluations is damaged.
         """
+        address, source = HubAddress.of(source), local(source)
         card, directory = card_of(source), run_of(source)
-        name = words.pop("name", None) or (source.parent if source.is_file() else source).resolve().name
+        named = address.repo.partition("/")[2] if address else (source.parent if source.is_file() else source).resolve().name
+        name = words.pop("name", None) or named
         evaluations = {} if directory is None else _evaluations(directory)
         return cls(name, card, directory, _store_of(directory), evaluations, origin_of(card, directory), **words)
 

@@ -11,7 +11,6 @@ from ecg_core.errors import CheckpointError, OutputExistsError
 from ecg_core.hub.model_card import model_card
 from ecg_core.hub.model_facts import ModelFacts
 from ecg_core.hub.without_paths import public_run
-from ecg_core.run.from_hub import local
 
 __all__ = ["save_pretrained", "write_folder"]
 
@@ -47,7 +46,7 @@ def save_pretrained(
         CheckpointError: Card or weights are damaged.
         OutputExistsError: The folder is there already.
     """
-    facts = ModelFacts.of(local(run), name=name, licence=licence, data_licence=data_licence)
+    facts = ModelFacts.of(run, name=name, licence=licence, data_licence=data_licence)
     out = checked_output(Path(folder), force=force)
     if out.is_file() or (out.exists() and any(out.iterdir()) and not (out / "README.md").is_file()):
         raise OutputExistsError(f"{out} does not hold a saved model, so it is never replaced; choose another output")

@@ -13,7 +13,7 @@ from ecg_core.errors import ConfigError, RunError
 from ecg_core.hub.licences import check_may_be_shared
 from ecg_core.hub.model_facts import ModelFacts
 from ecg_core.hub.pretrained import write_folder
-from ecg_core.run.from_hub import HubAddress, local
+from ecg_core.run.from_hub import HubAddress
 from ecg_core.run.inference.exported import needed
 
 __all__ = ["push"]
@@ -55,7 +55,7 @@ def push(
         raise ConfigError(f"a model is put at hf://owner/name, without a revision, got {repo!r}")
     hub = needed("huggingface_hub")
     facts = ModelFacts.of(
-        local(run), name=address.repo.partition("/")[2], licence=licence, data_licence=data_licence, address=str(address)
+        run, name=address.repo.partition("/")[2], licence=licence, data_licence=data_licence, address=str(address)
     )
     if not i_have_the_right:
         check_may_be_shared(facts.origin, str(run))

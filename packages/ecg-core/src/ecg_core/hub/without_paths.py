@@ -12,6 +12,8 @@ from ecg_core.run.from_hub import HubAddress
 
 __all__ = ["known_paths", "public_run", "without_paths"]
 
+_LEFT_OUT = " (not published with it)"
+
 # A path from the root of a disk, with at least one folder; an address of the web or of the hub is none.
 _ABSOLUTE = re.compile(r"(?<![\w:/.~-])(?:[A-Za-z]:[\\/]|/|~/)(?:[^\s\\/:'\"=,;]+[\\/])+[^\s\\/:'\"=,;]*")
 
@@ -52,7 +54,7 @@ def public_run(directory: RunDirectory) -> dict[str, Any]:
     facts = dict(directory.facts)
     source = facts.get("source")
     if source and HubAddress.of(source) is None:
-        facts["source"] = f"{Path(source).name} (not published with it)"
+        facts["source"] = Path(source).name.removesuffix(_LEFT_OUT) + _LEFT_OUT
     facts["data"] = {**facts["data"], "path": _last(str(facts["data"].get("path") or ""))}
     facts["environment"] = {k: v for k, v in facts.get("environment", {}).items() if k not in ("platform", "threads", "command")}
     cleaned: dict[str, Any] = without_paths(facts, known_paths(directory))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import os
+from typing import Literal, cast
 
 from ecg_core import __version__
 from ecg_core.discovery.index import Component
@@ -10,7 +11,7 @@ from ecg_core.discovery.manager import PluginManager, plugin_manager
 from ecg_core.errors import ConfigError
 from ecg_core.run.inference.exported import needed
 
-__all__ = ["Log", "check_log", "logging_hooks"]
+__all__ = ["Log", "check_log", "log_of_shell", "logging_hooks"]
 
 Log = Literal["tensorboard"]
 
@@ -30,6 +31,18 @@ def check_log(log: str | None) -> None:
     if log not in _LOGS:
         raise ConfigError(f"log must be one of {', '.join(_LOGS)}, got {log!r}")
     needed(_LOGS[log][1])
+
+
+def log_of_shell() -> Log | None:
+    """What ``ECG_LOG`` asks of every command; nothing where it is empty.
+
+    Raises:
+        ConfigError: There is no such log.
+        MissingExtraError: Its package is not installed; the install line is given.
+    """
+    log = os.environ.get("ECG_LOG") or None
+    check_log(log)
+    return cast("Log | None", log)
 
 
 def logging_hooks(log: str) -> PluginManager:

@@ -117,6 +117,15 @@ def test_a_repository_without_a_card_is_one_sentence(hub, files):
         load("hf://owner/foreign")
 
 
+def test_what_is_saved_again_is_as_it_was_saved_first(there, hub, tmp_path):
+    again = ecg_core.save_pretrained(there[0], tmp_path / "again")
+    files = hub.state("owner/small", "main")[1]
+    assert {f.name: f.read_bytes() for f in again.iterdir() if f.name != "README.md"} == {
+        name: content for name, content in files.items() if name != "README.md"
+    }
+    assert "\n# small\n" in (again / "README.md").read_text()
+
+
 def test_without_the_extra_the_install_line_is_given(there, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
     with pytest.raises(ecg_core.errors.MissingExtraError, match=r"pip install 'ecg-core\[hub\]'"):
@@ -129,6 +138,14 @@ def test_a_fine_tuning_begins_with_a_model_of_the_hub_and_notes_its_commit(there
     assert run.facts["source"] == f"hf://owner/small@{hub.state('owner/small', 'main')[0]}"
     again = finetune(store, tmp_path / "next", source=there[0], resume=True, **words)
     assert again.facts["source"] == run.facts["source"]
+
+
+def test_an_evaluation_of_what_began_with_a_model_of_the_hub_warns_that_nobody_knows_what_that_has_seen(there, store, tmp_path):
+    words = {"target": "dx", "head": "toy_head", "epochs": 1, "device": "cpu"}
+    run = finetune(store, tmp_path / "next", source=there[0], **words)
+    warned = evaluate(run.path, repeats=5, floors=False).warnings
+    assert len(warned) == 1
+    assert warned[0].startswith("what hf://owner/small@")
 
 
 def test_predict_answers_by_a_model_of_the_hub_as_by_its_run(there, recordings):
