@@ -27,7 +27,7 @@ class StandIn:
     messages: list[str] = field(default_factory=list)
     refuse: int | None = None
     code: str = ""
-    files_too: bool = True
+    listings_too: bool = True
     url: str = ""
 
     def commit(self, repo: str, files: dict[str, bytes]) -> str:
@@ -62,7 +62,7 @@ class Answers(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path)
         self.hub.asked.append(path)
-        if self.hub.refuse and (self.hub.files_too or "/resolve/" in path):
+        if self.hub.refuse and (self.hub.listings_too or ("/resolve/" in path and self.command == "GET")):
             return self._error(self.hub.refuse, self.hub.code)
         if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/(revision|tree)/([^/]+))?", path):
             repo, what, revision = found[1], found[2], found[3] or "main"

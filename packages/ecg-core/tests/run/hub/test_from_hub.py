@@ -122,8 +122,8 @@ def test_a_name_that_the_hub_does_not_allow_is_one_sentence(hub):
 
 
 def test_files_that_the_hub_does_not_give_are_one_sentence(there, hub):
-    hub.refuse, hub.files_too = 416, False
-    with pytest.raises(RunError, match="hf://owner/small"):
+    hub.refuse, hub.listings_too = 400, False
+    with pytest.raises(RunError, match=r"the hub did not give hf://owner/small \(.+\); try again later"):
         load(there[0])
 
 
