@@ -79,8 +79,6 @@ def _told(address: HubAddress) -> Iterator[None]:
     errors = import_module("huggingface_hub.errors")
     try:
         yield
-    except errors.LocalTokenNotFoundError:
-        raise RunError(f"{address} needs a login; run `hf auth login`, or set HF_TOKEN") from None
     except errors.HFValidationError as error:
         raise ConfigError(f"{address} is no address of the hub ({_first_line(error)})") from None
     except errors.OfflineModeIsEnabled:

@@ -26,6 +26,8 @@ class StandIn:
     fetched: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     refuse: int | None = None
+    code: str = ""
+    listings_too: bool = True
     url: str = ""
 
     def commit(self, repo: str, files: dict[str, bytes]) -> str:
@@ -60,8 +62,8 @@ class Answers(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path)
         self.hub.asked.append(path)
-        if self.hub.refuse:
-            return self._error(self.hub.refuse, "")
+        if self.hub.refuse and (self.hub.listings_too or ("/resolve/" in path and self.command == "GET")):
+            return self._error(self.hub.refuse, self.hub.code)
         if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/(revision|tree)/([^/]+))?", path):
             repo, what, revision = found[1], found[2], found[3] or "main"
         elif found := re.fullmatch(r"/([^/]+/[^/]+)/(resolve)/([^/]+)/(.+)", path):

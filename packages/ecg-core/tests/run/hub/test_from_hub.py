@@ -110,6 +110,23 @@ def test_no_such_revision_is_one_sentence(there):
         load(f"{there[0]}@v9")
 
 
+def test_terms_that_were_not_accepted_are_one_sentence(there, hub):
+    hub.refuse, hub.code = 403, "GatedRepo"
+    with pytest.raises(RunError, match="hf://owner/small is given only to those who accept its terms"):
+        load(there[0])
+
+
+def test_a_name_that_the_hub_does_not_allow_is_one_sentence(hub):
+    with pytest.raises(ConfigError, match=r"hf://owner/na--me is no address of the hub \(.+\)"):
+        load("hf://owner/na--me")
+
+
+def test_files_that_the_hub_does_not_give_are_one_sentence(there, hub):
+    hub.refuse, hub.listings_too = 400, False
+    with pytest.raises(RunError, match=r"the hub did not give hf://owner/small \(.+\); try again later"):
+        load(there[0])
+
+
 @pytest.mark.parametrize("files", [{"README.md": b"hello"}, {"other.bin": b"x"}])
 def test_a_repository_without_a_card_is_one_sentence(hub, files):
     hub.commit("owner/foreign", files)

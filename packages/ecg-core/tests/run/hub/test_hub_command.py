@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -115,3 +118,25 @@ def test_finetune_begins_from_an_address(there, ecg, store, tmp_path):
 def test_an_address_that_is_none_is_one_line(ecg, recordings):
     code, _, error = ecg("predict", "hf://name", recordings)
     assert (code, error) == (2, "ecg: an address of the hub is hf://owner/name or hf://owner/name@revision, got 'hf:/name'\n")
+
+
+def test_a_process_of_its_own_finds_the_hub_and_its_cache_by_the_variables_of_the_hubs_client(hub, there, tmp_path):
+    # `python -c`, because the command may not be on the path; the model is not built, so no toy is needed there.
+    home = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1"}
+
+    def pull(folder: str, **more: str) -> subprocess.CompletedProcess[str]:
+        code = f"from ecg_core.cli.main import main; main(['hub', 'pull', 'hf://owner/small', {str(tmp_path / folder)!r}])"
+        environment = {**os.environ, **home, **more}
+        return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+
+    assert pull("never", HF_HUB_OFFLINE="1").stderr == (
+        "ecg: hf://owner/small was never fetched whole, and HF_HUB_OFFLINE keeps the network away; fetch it once without that "
+        "variable\n"
+    )
+    online = pull("online")
+    assert (online.returncode, online.stderr) == (0, "")
+    asked = len(hub.asked)
+    offline = pull("offline", HF_HUB_OFFLINE="1")
+    assert (offline.returncode, len(hub.asked)) == (0, asked)
+    files = [{f.name: f.read_bytes() for f in (tmp_path / name).iterdir()} for name in ("online", "offline")]
+    assert files[0] == files[1] == {n: c for n, c in hub.state("owner/small", "main")[1].items() if n != ".gitattributes"}

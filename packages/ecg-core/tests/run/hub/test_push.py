@@ -121,6 +121,22 @@ def test_a_hub_that_is_not_there_is_one_sentence(hub, finetuned, monkeypatch):
         ecg_core.push(finetuned(), "owner/small", token="not-a-token")
 
 
+def test_a_name_that_the_hub_does_not_allow_is_refused(hub, finetuned):
+    with pytest.raises(ConfigError, match=r"hf://owner/na--me is no address of the hub \(.+\)"):
+        ecg_core.push(finetuned(), "owner/na--me", token="not-a-token")
+
+
+def test_nothing_is_pushed_while_the_network_is_kept_away(hub, finetuned, monkeypatch):
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    def offline(*words, **more):
+        raise OfflineModeIsEnabled("offline")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.create_repo", offline)
+    with pytest.raises(RunError, match="hf://owner/small cannot be written to while HF_HUB_OFFLINE keeps the network away"):
+        ecg_core.push(finetuned(), "owner/small", token="not-a-token")
+
+
 def test_nothing_is_pushed_without_a_login(hub, finetuned):
     hub.refuse = 401
     with pytest.raises(RunError, match="hf auth login"):

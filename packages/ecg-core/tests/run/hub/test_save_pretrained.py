@@ -10,7 +10,7 @@ import torch
 
 import ecg_core
 from ecg_core.data.files import read_json, write_json
-from ecg_core.errors import CheckpointError, OutputExistsError
+from ecg_core.errors import CheckpointError, OutputExistsError, RunError
 from ecg_core.hub.licences import hub_licence
 from ecg_core.hub.without_paths import without_paths
 from ecg_core.run.load import load
@@ -179,6 +179,14 @@ def test_a_path_that_is_known_is_cut_down_whatever_signs_it_holds():
 )
 def test_licences_in_words_become_those_of_the_hub_where_it_has_them(words, there):
     assert hub_licence(words) == there
+
+
+def test_an_evaluation_that_is_damaged_is_named_and_nothing_is_saved(finetuned, tmp_path):
+    run = finetuned()
+    (run / "evaluation-test.json").write_text("{")
+    with pytest.raises(RunError, match="evaluation-test.json is damaged .* run `ecg evaluate` again"):
+        ecg_core.save_pretrained(run, tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()
 
 
 def test_what_is_saved_is_plain_json(finetuned, tmp_path):
