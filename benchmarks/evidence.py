@@ -297,7 +297,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", default=",".join(JOBS))
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--epochs-of-samples", type=int, default=25)
+    parser.add_argument("--epochs-of-samples", type=int, default=15)
     parser.add_argument("--table", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
