@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator
 from torch import nn
 
 from ecg_core.contracts.backbone import Backbone, Stage
@@ -74,10 +74,15 @@ def pulses(n: int = 60, leads: int = 2, samples: int = 120) -> tuple[np.ndarray,
     return x, np.array(["slow", "fast"])[y]
 
 
+_CHECKED = [
+    pytest.param(estimator, check, id=f"{type(estimator).__name__}-{check.func.__name__}-{number}")
+    for made in (ECGEmbedder(backbone="small"), ECGClassifier(backbone="small", epochs=12, batch_size=16, lr=2e-2))
+    for number, (estimator, check) in enumerate(estimator_checks_generator(made))
+]
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks(
-    [ECGEmbedder(backbone="small"), ECGClassifier(backbone="small", epochs=12, batch_size=16, lr=2e-2)],
-)
+@pytest.mark.parametrize(("estimator", "check"), _CHECKED)
 def test_scikit_learn_finds_nothing_wrong(estimator, check):
     if check.func.__name__ == "check_methods_subset_invariance":
         pytest.skip("it wants 1e-7, and convolutions of one window and of many round differently in float32")
