@@ -22,9 +22,9 @@ from typing import Any
 import torch
 
 from ecg_core.data.store import Store
-from ecg_core.run.finetune import finetune
-from ecg_core.run.pretrain import pretrain
 from ecg_core.run.progress import read_metrics
+from ecg_core.run.training.finetune import finetune
+from ecg_core.run.training.pretrain import pretrain
 
 CNN = {"name": "resnet18", "widths": [16, 32, 64, 128]}
 _SMALL = {"width": 64, "depth": 4, "heads": 4, "head_width": 16}

@@ -28,6 +28,7 @@ def test_there_are_commands_to_check() -> None:
         "pretrain",
         "finetune",
         "evaluate",
+        "embed",
         "explain",
         "export",
         "predict",

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ecg_core import BACKBONES
-from ecg_core.run.layer_decay import layer_names
+from ecg_core.run.optimization.layer_decay import layer_names
 
 SMALL = {
     "resnet18": ({"widths": (4, 8), "depths": (2, 1)}, 1 + 3),  # the stem, three blocks

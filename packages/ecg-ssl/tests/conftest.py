@@ -1,4 +1,10 @@
-"""Synthetic ECGs, small transforms and reference values for the tests of this package."""
+"""Synthetic ECGs, small transforms and reference values for the tests of this package.
+
+A check of the contract kit that starts a process takes seconds: one method of each base is asked in the ordinary tests, the
+others wait for `nox -s conformance` and `nox -s slow`.
+"""
+
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +17,16 @@ from ecg_core.data.leads import STANDARD_12
 from ecg_core.discovery.registries import TRANSFORMS
 
 torch.set_num_threads(1)
+
+_ASKED = {"simclr", "moco_v2", "st_mem", "jepa_weimann", "w2v_cmsc"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items):
+    for item in items:
+        found = re.search(r"\[ssl:(\w+)::another_process_gives_the_same_loss\]$", item.name)
+        if found is not None and found[1] not in _ASKED:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

@@ -8,7 +8,10 @@ import torch
 from torch.nn import functional as F
 
 from ecg_core.contracts.lazy import materialize
+from ecg_core.data.batch import Batch
+from ecg_core.data.leads import STANDARD_12
 from ecg_core.discovery.registries import BACKBONES, SSL
+from ecg_core.layers.beats import Sentence
 from ecg_core.run.card import SignalContract, save_model
 from ecg_ssl.convert import heartlang as names
 from ecg_ssl.layers.spherical_codes import spherical_codes
@@ -226,6 +229,60 @@ def test_official_weights_of_the_tokenizer_come_back_to_the_last_bit():
     assert all(torch.equal(again[name], state[name]) for name in state)
 
 
+def filled(state):
+    """Numbers by formula under official names, as the original code was given them."""
+    found = {}
+    for name, value in state.items():
+        place = torch.arange(value.numel(), dtype=torch.float64)
+        one = 1.0 if name.endswith("norm.weight") or "net.0.weight" in name or name == "norm_layer.weight" else 0.0
+        found[name] = (one + 0.2 * torch.sin(0.37 * place + 0.011 * len(name))).reshape(value.shape).float()
+    return found
+
+
+def small_sentences():
+    """Two sentences of two leads, the second of which ends in silence."""
+    place = torch.arange(2 * 12 * 8, dtype=torch.float64)
+    beats = torch.sin(0.7 * place + 0.001 * place * place).reshape(2, 12, 8).float()
+    beats[1, 9:] = 0
+    lead = torch.tensor([[1] * 6 + [2] * 6, [1] * 5 + [2] * 4 + [0] * 3])
+    return Sentence(beats, lead, torch.tensor([[1, 2, 3, 4, 5, 6] * 2, [1, 2, 3, 4, 5, 1, 2, 3, 4, 0, 0, 0]]))
+
+
+OFFICIAL = {"max_tokens": 12, "token_len": 8, "depth": 2, "head_width": 4, "mlp_width": 24, "attend_padding": True}
+
+
+def test_logits_are_those_of_the_original_code():
+    # Of ST_ECGFormer in PKUDigitalHealth/HeartLang @a08afd81, run with these weights, sentences and mask, in evaluation.
+    made = method_of(tokenizer(**OFFICIAL, codes=10), "official", **OFFICIAL).eval()
+    made.load_state_dict(names.from_official(filled(names.to_official(made.state_dict()))), strict=False)
+    hidden = (torch.arange(12) % 2 == 0).expand(2, 12)
+    logits = made.head(made.contextual(small_sentences(), hidden)[:, 1:][hidden]).detach()
+    expected = torch.tensor([0.9757734537, 0.8519576788, 0.6165251732, 0.2999126911])
+    torch.testing.assert_close(logits[0, :4], expected, rtol=1e-5, atol=2e-5)
+    assert float(logits.double().sum()) == pytest.approx(-13.572218, abs=2e-4)
+    assert float(logits.double().abs().sum()) == pytest.approx(74.563241, rel=1e-5)
+
+
+def test_both_parts_of_stage_one_and_the_codes_behind_a_step_are_those_of_the_original_code():
+    # Of VQHBR in PKUDigitalHealth/HeartLang @a08afd81, run with these weights and sentences, in training.
+    made = VQHBR(
+        tokenizer(**OFFICIAL, codes=10, code_width=4), depth=1, head_width=4, mlp_width=24, parity="official", revive=0.0
+    )
+    state = filled(names.tokenizer_to_official(made.state_dict()))
+    book = state["quantize.embedding.weight"] + 0.05 * torch.cos(1.3 * torch.arange(40.0)).reshape(10, 4)
+    state |= {"quantize.embedding.weight": F.normalize(book, dim=-1), "quantize.embedding.initted": torch.ones(1)}
+    state["quantize.cluster_size"] = torch.zeros(10)
+    made.load_state_dict(names.tokenizer_from_official(state))
+    made.backbone.sentences = lambda x: small_sentences()
+    found = made.train().loss(Batch(torch.zeros(2, 3, 100), 100.0, STANDARD_12[:3]))
+    assert float(found.logs["reconstruction"]) == pytest.approx(0.5971726179, rel=1e-5)
+    assert float(found.logs["commitment"]) == pytest.approx(0.0048072268, rel=1e-5)
+    assert float(found.total.detach()) == pytest.approx(0.6019798517, rel=1e-5)
+    made.after_step()
+    moved = (made.tokenizer.quantizer.codebook - F.normalize(book, dim=-1)).abs().max()
+    assert float(moved) == pytest.approx(0.0014960766, rel=1e-3)
+
+
 def test_names_that_nobody_knows_are_refused():
     with pytest.raises(ValueError, match=r"'transformer\.layers\.0\.0\.adapter\.weight' is no name of a HeartLang state dict"):
         names.from_official({"transformer.layers.0.0.adapter.weight": torch.ones(1)})
@@ -248,9 +305,9 @@ def test_what_it_cannot_work_with_is_named(ecg_batch):
         VQHBR(plain)
     with pytest.raises(ValueError, match="the tokenizer has max_tokens=32, the backbone 48; give both the same"):
         method_of(tokenizer(max_tokens=32))
-    with pytest.raises(ValueError, match=r"HeartLang cuts beats at 100 Hz, got windows at 250 Hz; prepare them with --fs 100"):
+    with pytest.raises(ValueError, match=r"HeartLang cuts tokens at 100 Hz, got windows at 250 Hz; prepare them with --fs 100"):
         method_of().loss(ecg_batch(leads=3, samples=1000, fs=250.0))
-    with pytest.raises(ValueError, match=r"VQHBR cuts beats at 100 Hz, got windows at 250 Hz"):
+    with pytest.raises(ValueError, match=r"VQHBR cuts tokens at 100 Hz, got windows at 250 Hz"):
         stage_one().loss(ecg_batch(leads=3, samples=1000, fs=250.0))
     for words, message in (
         ({"beta": -1.0}, "beta and revive are not negative, got -1.0"),

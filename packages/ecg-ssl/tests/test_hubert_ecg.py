@@ -202,6 +202,23 @@ def test_official_weights_come_back_to_the_last_bit(older, ecg_batch):
     assert all(torch.equal(again[name], state[name]) for name in state)
 
 
+def test_features_are_those_of_the_encoder_the_published_model_is_made_of():
+    # Of HubertModel in transformers 4.46.3, from which the published class derives, run with these weights and signal.
+    made = method_of(codebooks=(4,)).eval()
+    state = {}
+    for name, value in to_official(made.state_dict()).items():
+        place = torch.arange(value.numel(), dtype=torch.float64)
+        one = 1.0 if name.endswith(("layer_norm.weight", "original0")) else 0.0
+        state[name] = (one + 0.2 * torch.sin(0.37 * place + 0.011 * len(name))).reshape(value.shape).float()
+    made.load_state_dict(from_official(state), strict=False)
+    place = torch.arange(6000, dtype=torch.float64)
+    x = (torch.sin(0.07 * place) + 0.3 * torch.sin(0.0003 * place * place)).float().reshape(1, 12, 500)
+    features = made.backbone(x)[0].detach()
+    for step, expected in ((0, (0.4015715122, -1.2218174934, 0.4336912930)), (92, (0.3444834054, -1.1581850052, 0.5855659246))):
+        torch.testing.assert_close(features[:3, step], torch.tensor(expected), rtol=1e-5, atol=2e-5)
+    assert float(features.double().abs().sum()) == pytest.approx(1342.827887, rel=1e-5)
+
+
 def test_names_that_nobody_knows_are_refused():
     with pytest.raises(ValueError, match=r"'encoder\.layers\.0\.adapter\.weight' is no name of a HuBERT-ECG state dict"):
         from_official({"encoder.layers.0.adapter.weight": torch.ones(1)})

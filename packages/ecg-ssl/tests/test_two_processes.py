@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-ROWS = ["nt_xent", "nt_xent_poly", "vicreg", "barlow_twins", "clocs", "dcl", "sigreg"]
+ROWS = ["nt_xent", "nt_xent_poly", "vicreg", "barlow_twins", "clocs", "dcl", "sigreg", "metadata"]
 METHODS = [
     "tfc",
     "tfc_paper",

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from ecg_core.data.leads import STANDARD_12
 from ecg_core.discovery.registries import BACKBONES, SSL
 from ecg_core.errors import CheckpointError, ConfigError, OutputExistsError
 from ecg_core.run.card import load_card
-from ecg_ssl.convert import ecg_jepa, ecgfounder, heartlang, hubert_ecg, jepa_weimann, w2v_cmsc
+from ecg_ssl.convert import cpc, ecg_jepa, ecgfounder, heartlang, hubert_ecg, jepa_weimann, tfc, w2v_cmsc
 from ecg_ssl.methods.w2v_cmsc import W2VCMSC
 from ecg_ssl.weights.checkpoint_file import open_checkpoint
 from ecg_ssl.weights.command import weights
@@ -295,3 +296,32 @@ def test_heartlang_and_its_tokenizer_are_recognised_apart(file, tmp_path):
         assert torch.equal(card.build().eval()(x), built(x))
     finetuned = {f"backbone.{n}": v for n, v in second.items() if not n.startswith("lm_head")} | {"mlp_head.bias": torch.ones(5)}
     assert import_weights(file(finetuned), tmp_path / "tuned").left_out == ("backbone.mask_token", "mlp_head.bias")
+
+
+def test_the_encoder_of_cpc_is_recognised_with_and_without_its_prefix(golden, file, tmp_path):
+    reference = golden("cpc.npz")
+    state = {key.removeprefix("sd/"): value for key, value in reference.items() if key.startswith("sd/")}
+    order = [cpc.OFFICIAL_LEADS.index(lead) for lead in STANDARD_12]
+    for number, prefix in enumerate(("", "model_cpc.")):
+        head = {"head.0.weight": torch.ones(2, 2)} if prefix else {}
+        content = {"state_dict": {f"{prefix}{name}": value for name, value in state.items()} | head}
+        report = import_weights(file(content), tmp_path / str(number))
+        assert report.layout.name == "cpc"
+        assert set(report.left_out) == {f"{prefix}proj.weight", *head}
+        backbone = load_card(tmp_path / str(number) / "backbone.json").build().eval()
+        method = SSL.build("cpc", backbone=backbone, context="backbone", ahead=4, negatives=6).eval()
+        torch.testing.assert_close(method.encode(reference["x"][:, order])[0], reference["z"], rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize(("samples", "layout"), [(178, "tfc_sleep_eeg"), (1500, "tfc")])
+def test_the_time_encoder_of_tfc_is_recognised_by_its_length(samples, layout, file, tmp_path):
+    torch.manual_seed(0)
+    backbone = BACKBONES.build("tfc_transformer", in_leads=1, patch_size=samples, depth=1, mlp_ratio=0.1).eval()
+    time = {f"backbone.{name}": value for name, value in backbone.state_dict().items()}
+    state = tfc.to_official(time)
+    state["projector_t.0.weight"] = torch.ones(1)
+    report = import_weights(file({"model_state_dict": state}), tmp_path / "out")
+    assert report.layout.name == layout
+    assert report.left_out == ("projector_t.0.weight",)
+    x = torch.randn(2, 1, samples)
+    assert torch.equal(load_card(tmp_path / "out" / "backbone.json").build().eval()(x), backbone(x))

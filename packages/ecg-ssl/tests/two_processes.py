@@ -14,6 +14,7 @@ from torch import nn
 from ecg_core.contracts.backbone import Backbone, Stage
 from ecg_core.data.batch import Batch
 from ecg_ssl.gather import gather_rows
+from ecg_ssl.heads.metadata import MatchingHead
 from ecg_ssl.layers.cluster_codes import ClusterCodes
 from ecg_ssl.methods.clocs import CLOCS
 from ecg_ssl.methods.cmsc import CMSC
@@ -25,6 +26,7 @@ from ecg_ssl.methods.pclr import PCLR
 from ecg_ssl.methods.simclr import SimCLR
 from ecg_ssl.methods.tfc import TFC
 from ecg_ssl.methods.three_kg import ThreeKG
+from ecg_ssl.methods.three_m_ecg import matched
 from ecg_ssl.objectives.barlow_twins import barlow_twins
 from ecg_ssl.objectives.clocs import clocs
 from ecg_ssl.objectives.dcl import dcl
@@ -52,6 +54,18 @@ PATIENT_LOSSES = {
     "clocs": lambda a, b, patient: clocs(torch.stack([a, b]), patient),
     "dcl": lambda a, b, patient: dcl(a, b, patient=patient),
 }
+
+
+def metadata(a, b, patient):
+    """The age and sex of windows, some of them unknown."""
+    torch.manual_seed(4)
+    head = MatchingHead(6, width=4)
+    nn.init.normal_(head.match[2].weight)
+    age, sex = torch.where(patient == 2, torch.nan, 30.0 + 12 * patient), (patient % 2).float()
+    return matched(head, a + b, age, sex, (0.37 * patient + 0.1) % 1, years=10.0)
+
+
+PATIENT_LOSSES["metadata"] = metadata
 
 
 class Plain(Backbone):

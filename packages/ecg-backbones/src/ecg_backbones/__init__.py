@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ecg_backbones.cpc_encoder import CPCEncoder
     from ecg_backbones.darknet import Darknet, Darknet19, cspdarknet53, darknet19, darknet53
     from ecg_backbones.densenet import DenseNet, densenet121, densenet_leadwise, densenet_vanilla
+    from ecg_backbones.ecg_bert import ECGBERTEncoder, ecg_bert_small
     from ecg_backbones.efficientnet import (
         EfficientNet,
         efficientnet_b0,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from ecg_backbones.hubert_ecg import HuBERTECGEncoder, hubert_ecg_base, hubert_ecg_large, hubert_ecg_small
     from ecg_backbones.inception_time import InceptionTime
     from ecg_backbones.layers.norm_quantizer import NormQuantizer
+    from ecg_backbones.layers.wave_words import WaveWords, word_names
     from ecg_backbones.losses.asymmetric import AsymmetricLoss
     from ecg_backbones.losses.boundary import BoundaryLoss
     from ecg_backbones.losses.class_weights import class_weights
@@ -138,6 +140,7 @@ if TYPE_CHECKING:
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
+    "ecg_bert": ("ECGBERTEncoder", "ecg_bert_small"),
     "heartlang": ("HeartLangEncoder",),
     "bigru": ("BiGRU",),
     "clocs_cnn": ("CLOCSCNN",),
@@ -170,6 +173,7 @@ _WHERE = {
     "hubert_ecg": ("HuBERTECGEncoder", "hubert_ecg_base", "hubert_ecg_large", "hubert_ecg_small"),
     "inception_time": ("InceptionTime",),
     "layers.norm_quantizer": ("NormQuantizer",),
+    "layers.wave_words": ("WaveWords", "word_names"),
     "losses.asymmetric": ("AsymmetricLoss",),
     "losses.boundary": ("BoundaryLoss",),
     "losses.class_weights": ("class_weights",),
@@ -270,6 +274,9 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
 # In full, because a type checker reads it; a test compares it with the table above.
 __all__ = [
+    "ECGBERTEncoder",
+    "WaveWords",
+    "ecg_bert_small",
     "HeartLangEncoder",
     "HeartbeatCodes",
     "HuBERTECGEncoder",
@@ -432,6 +439,7 @@ __all__ = [
     "vit_tiny",
     "wide_resnet101_2",
     "wide_resnet50_2",
+    "word_names",
     "xception_leadwise",
     "xception_vanilla",
     "xresnet1d101",

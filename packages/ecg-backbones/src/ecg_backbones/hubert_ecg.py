@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from ecg_backbones.layers.convolution import HeConv1d
 from ecg_backbones.layers.geometry import Geometry
-from ecg_backbones.layers.post_norm import ConvolutionalPositions, PostNormBlock
+from ecg_backbones.steps_then_context import StepsThenContext
 from ecg_core.config.configurable import Variant
-from ecg_core.contracts.backbone import Backbone, Stage
+from ecg_core.contracts.backbone import Stage
 
 __all__ = ["HuBERTECGEncoder", "hubert_ecg_base", "hubert_ecg_large", "hubert_ecg_small"]
 
@@ -63,11 +63,11 @@ class Decimation(nn.Module):
         return thin.reshape(*x.shape[:-1], thin.shape[-1])
 
 
-class HuBERTECGEncoder(Backbone):
+class HuBERTECGEncoder(StepsThenContext):
     """Steps of the joined leads, each a good half second of one lead at 100 Hz, that look at all others.
 
     The features run through the first lead, then through the second, and so on; a step at a joint sees the end of one lead and
-    the beginning of the next. :meth:`local` and :meth:`contextual` are its two halves, for methods that hide steps between them.
+    the beginning of the next.
 
     Args:
         in_leads: Leads of the input ECG; ``None`` infers their number from the first batch.
@@ -115,29 +115,31 @@ class HuBERTECGEncoder(Backbone):
         joined: bool = False,
     ) -> None:
         super().__init__()
-        if width % heads or width % position_groups:
-            raise ValueError(f"width must be a multiple of heads and position_groups, got {width}, {heads} and {position_groups}")
         if len(kernels) != len(strides) or not kernels:
             raise ValueError(f"every convolution needs a kernel and a stride, got {len(kernels)} and {len(strides)}")
         if decimate < 1:
             raise ValueError(f"decimate keeps every n-th sample, from 1 on, got {decimate!r}")
-        self.in_leads, self.width, self.conv_width, self.joined = in_leads, width, conv_width, joined
-        self.decimation = Decimation(decimate) if decimate > 1 else None
-        self.decimate = decimate
-        self.convolutions = nn.ModuleList()
+        self.in_leads, self.joined = in_leads, joined
+        convolutions: list[nn.Module] = []
         channels, seen = 1, Geometry()
         for kernel, stride in zip(kernels, strides, strict=True):
-            self.convolutions.append(HeConv1d(channels, conv_width, kernel, stride=stride, bias=False))
+            convolutions.append(HeConv1d(channels, conv_width, kernel, stride=stride, bias=False))
             channels, seen = conv_width, seen.then(kernel, stride=stride, padding=0)
-        self.channel_norm = nn.GroupNorm(conv_width, conv_width)
-        self.local_norm = nn.LayerNorm(conv_width)
-        self.project = nn.Linear(conv_width, width)
-        self.positions = ConvolutionalPositions(width, position_kernel, position_groups)
-        self.norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
-        block: dict[str, Any] = {"heads": heads, "mlp_ratio": mlp_ratio, "dropout": dropout, "skip": layer_drop}
-        self.blocks = nn.ModuleList(PostNormBlock(width, **block) for _ in range(depth))
-        self._geometry = seen
+        self.build(
+            convolutions,
+            seen,
+            conv_width=conv_width,
+            width=width,
+            depth=depth,
+            heads=heads,
+            mlp_ratio=mlp_ratio,
+            position_kernel=position_kernel,
+            position_groups=position_groups,
+            dropout=dropout,
+            layer_drop=layer_drop,
+        )
+        self.decimation = Decimation(decimate) if decimate > 1 else None
+        self.decimate = decimate
         self.stages = (Stage(width, seen.stride * decimate, centre=seen.centre * decimate),)
 
     @classmethod
@@ -178,38 +180,6 @@ class HuBERTECGEncoder(Backbone):
         # Put together rather than flattened: an exported program would accept some lengths only.
         x = torch.cat(x.unbind(1), dim=1)[:, None]
         return self.decimation(x) if self.decimation is not None and self.joined else x
-
-    def frames(self, x: Tensor) -> Tensor:
-        """The samples that each step of the local features sees, ``(batch, steps, 1, samples of a step)``."""
-        return self.sequence(x).unfold(-1, self._geometry.receptive_field, self._geometry.stride).transpose(1, 2)
-
-    def local(self, x: Tensor) -> Tensor:
-        """What the convolutions make of the joined leads, ``(batch, steps, conv_width)``, not normalised yet."""
-        x = self.sequence(x)
-        for number, convolution in enumerate(self.convolutions):
-            x = convolution(x)
-            x = nn.functional.gelu(self.channel_norm(x) if number == 0 else x)
-        return x.transpose(1, 2)
-
-    def embed(self, local: Tensor) -> Tensor:
-        """Normalised local features as tokens ``(batch, steps, width)``."""
-        return self.project(self.local_norm(local))
-
-    def contextual(self, tokens: Tensor) -> Tensor:
-        """Tokens ``(batch, steps, width)`` with positions, through the blocks."""
-        return self.block_outputs(tokens)[-1]
-
-    def block_outputs(self, tokens: Tensor) -> list[Tensor]:
-        """The tokens in front of the first block and behind each, ``(batch, steps, width)`` each."""
-        x = tokens + self.positions(tokens.transpose(1, 2)).transpose(1, 2)
-        outputs = [self.dropout(self.norm(x))]
-        for block in self.blocks:
-            outputs.append(block(outputs[-1]))
-        return outputs
-
-    def forward_intermediates(self, x: Tensor) -> list[Tensor]:
-        """The map behind the last block."""
-        return [self.contextual(self.embed(self.local(x))).transpose(1, 2)]
 
 
 _TINY = {"arguments": {**HuBERTECGEncoder.conformance_params()["arguments"], "decimate": 2}}

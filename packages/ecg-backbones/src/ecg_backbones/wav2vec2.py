@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from torch import Tensor, nn
+from torch import nn
 
 from ecg_backbones.layers.convolution import HeConv1d, LazyHeConv1d
 from ecg_backbones.layers.geometry import Geometry
-from ecg_backbones.layers.post_norm import ConvolutionalPositions, PostNormBlock
-from ecg_core.contracts.backbone import Backbone
+from ecg_backbones.steps_then_context import StepsThenContext
 
 __all__ = ["Wav2Vec2"]
 
 
-class Wav2Vec2(Backbone):
+class Wav2Vec2(StepsThenContext):
     """Convolutions that halve the steps see a few samples each; blocks see the whole window.
-
-    :meth:`local` and :meth:`contextual` are its two halves, for methods that hide steps between them.
 
     Args:
         in_leads: Leads of the input ECG; ``None`` infers it from the first batch.
@@ -60,24 +57,25 @@ class Wav2Vec2(Backbone):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        if width % heads or width % position_groups:
-            raise ValueError(f"width must be a multiple of heads and position_groups, got {width}, {heads} and {position_groups}")
-        self.width, self.conv_width = width, conv_width
-        self.convolutions = nn.ModuleList()
+        convolutions: list[nn.Module] = []
         channels, seen = in_leads, Geometry()
         for _ in range(conv_layers):
             taps: dict[str, Any] = {"kernel_size": 2, "stride": 2, "bias": False}
             made = LazyHeConv1d(conv_width, **taps) if channels is None else HeConv1d(channels, conv_width, **taps)
-            self.convolutions.append(made)
+            convolutions.append(made)
             channels, seen = conv_width, seen.then(2, stride=2, padding=0)
-        self.channel_norm = nn.GroupNorm(conv_width, conv_width)
-        self.local_norm = nn.LayerNorm(conv_width)
-        self.project = nn.Linear(conv_width, width)
-        self.positions = ConvolutionalPositions(width, position_kernel, position_groups)
-        self.norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(PostNormBlock(width, heads=heads, mlp_ratio=mlp_ratio, dropout=dropout) for _ in range(depth))
-        self._geometry = seen
+        self.build(
+            convolutions,
+            seen,
+            conv_width=conv_width,
+            width=width,
+            depth=depth,
+            heads=heads,
+            mlp_ratio=mlp_ratio,
+            position_kernel=position_kernel,
+            position_groups=position_groups,
+            dropout=dropout,
+        )
         self.min_samples = seen.min_samples
         self.stages = (seen.stage(width, sees_all=True),)
 
@@ -95,35 +93,3 @@ class Wav2Vec2(Backbone):
     def steps(self, samples: int, stage: int = -1) -> int:
         """Steps of the map, counted layer by layer: what does not fill a pair is left out."""
         return self._geometry.steps(samples)
-
-    def local(self, x: Tensor) -> Tensor:
-        """What the convolutions make of the signal, ``(batch, steps, conv_width)``, not normalised yet."""
-        self.check_input(x)
-        for number, convolution in enumerate(self.convolutions):
-            x = convolution(x)
-            x = nn.functional.gelu(self.channel_norm(x) if number == 0 else x)
-        return x.transpose(1, 2)
-
-    def embed(self, local: Tensor) -> Tensor:
-        """Normalised local features as tokens ``(batch, steps, width)``."""
-        return self.project(self.local_norm(local))
-
-    def frames(self, x: Tensor) -> Tensor:
-        """The samples that each step of the local features sees, ``(batch, steps, leads, samples of a step)``."""
-        return x.unfold(-1, self._geometry.receptive_field, self._geometry.stride).transpose(1, 2)
-
-    def contextual(self, tokens: Tensor) -> Tensor:
-        """Tokens ``(batch, steps, width)`` with positions, through the blocks."""
-        return self.block_outputs(tokens)[-1]
-
-    def block_outputs(self, tokens: Tensor) -> list[Tensor]:
-        """The tokens in front of the first block and behind each, ``(batch, steps, width)`` each."""
-        x = tokens + self.positions(tokens.transpose(1, 2)).transpose(1, 2)
-        outputs = [self.dropout(self.norm(x))]
-        for block in self.blocks:
-            outputs.append(block(outputs[-1]))
-        return outputs
-
-    def forward_intermediates(self, x: Tensor) -> list[Tensor]:
-        """The map behind the last block."""
-        return [self.contextual(self.embed(self.local(x))).transpose(1, 2)]

@@ -23,7 +23,7 @@ from ecg_core.contracts.lazy import materialize
 from ecg_core.data.batch import Batch
 from ecg_core.discovery.registries import MODELS
 from ecg_core.errors import ConfigError, DataError
-from ecg_core.run.labelling import LabellingTask
+from ecg_core.tasks.labelling import LabellingTask
 
 torch.set_num_threads(1)
 

@@ -62,16 +62,16 @@ if TYPE_CHECKING:
     from ecg_core.run.create import create_backbone, create_head, create_ssl, create_transform
     from ecg_core.run.demo import demo
     from ecg_core.run.doctor import doctor
-    from ecg_core.run.embed import embed
-    from ecg_core.run.evaluate import evaluate
-    from ecg_core.run.explain import explain
-    from ecg_core.run.export import export
-    from ecg_core.run.exported import Exported
-    from ecg_core.run.finetune import finetune
+    from ecg_core.run.inference.embed import embed
+    from ecg_core.run.inference.explain import explain
+    from ecg_core.run.inference.export import export
+    from ecg_core.run.inference.exported import Exported
+    from ecg_core.run.inference.predict import predict
     from ecg_core.run.load import load
-    from ecg_core.run.predict import predict
-    from ecg_core.run.pretrain import pretrain
     from ecg_core.run.run import Run
+    from ecg_core.run.scoring.evaluate import evaluate
+    from ecg_core.run.training.finetune import finetune
+    from ecg_core.run.training.pretrain import pretrain
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
@@ -94,7 +94,7 @@ _WHERE = {
     "contracts.transform": ("Transform",),
     "data.batch": ("Batch",),
     "data.prepare": ("prepare",),
-    "data.quality": ("einthoven_error", "embed", "quality_flags"),
+    "data.quality": ("einthoven_error", "quality_flags"),
     "data.r_peaks": ("detect_r_peaks", "heart_rate"),
     "data.reader": ("Reader",),
     "data.record": ("Record",),
@@ -115,15 +115,15 @@ _WHERE = {
     "run.create": ("create_backbone", "create_head", "create_ssl", "create_transform"),
     "run.demo": ("demo",),
     "run.doctor": ("doctor",),
-    "run.embed": ("embed",),
-    "run.evaluate": ("evaluate",),
-    "run.explain": ("explain",),
-    "run.export": ("export",),
-    "run.exported": ("Exported",),
-    "run.finetune": ("finetune",),
+    "run.inference.embed": ("embed",),
+    "run.scoring.evaluate": ("evaluate",),
+    "run.inference.explain": ("explain",),
+    "run.inference.export": ("export",),
+    "run.inference.exported": ("Exported",),
+    "run.training.finetune": ("finetune",),
     "run.load": ("load",),
-    "run.predict": ("predict",),
-    "run.pretrain": ("pretrain",),
+    "run.inference.predict": ("predict",),
+    "run.training.pretrain": ("pretrain",),
     "run.run": ("Run",),
 }  # fmt: skip
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
@@ -135,8 +135,8 @@ __all__ = [
     "Moment", "OPTIMIZERS", "READERS", "RandomTransform", "Reader", "Record", "RecordTable", "Run", "RunEvent", "SCHEDULERS",
     "SSL", "SSLMethod", "Schedule", "Stage", "Store", "Stream", "TRANSFORMS", "Task", "TokenBackbone", "Transform", "Variant",
     "create_backbone", "create_head", "create_ssl", "create_transform", "demo", "detect_r_peaks", "doctor", "einthoven_error",
-    "evaluate", "explain", "export", "finetune", "get_index", "heart_rate", "hookimpl", "load", "load_config", "materialize",
-    "plugin_manager", "predict", "prepare", "pretrain", "push", "quality_flags", "refresh", "register_backbone",
+    "embed", "evaluate", "explain", "export", "finetune", "get_index", "heart_rate", "hookimpl", "load", "load_config",
+    "materialize", "plugin_manager", "predict", "prepare", "pretrain", "push", "quality_flags", "refresh", "register_backbone",
     "register_head", "register_model", "register_reader", "register_ssl", "register_transform", "save_config",
     "save_pretrained", "stream",
 ]  # fmt: skip

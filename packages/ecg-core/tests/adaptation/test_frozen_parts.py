@@ -15,7 +15,7 @@ from ecg_core.contracts.backbone import Backbone, Stage
 from ecg_core.contracts.head import Head
 from ecg_core.errors import ConfigError
 from ecg_core.layers.transformer import TransformerBlock
-from ecg_core.run.classification import ClassificationTask
+from ecg_core.tasks.classification import ClassificationTask
 from ecg_core.testing.toy import toy_batch
 
 

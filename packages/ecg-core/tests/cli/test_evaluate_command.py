@@ -16,7 +16,7 @@ from ecg_core.data.reader import Reader
 from ecg_core.data.record import Record
 from ecg_core.data.table import RecordTable
 from ecg_core.discovery.registries import BACKBONES, READERS
-from ecg_core.run.finetune import finetune
+from ecg_core.run.training.finetune import finetune
 
 torch = pytest.importorskip("torch")
 FS = 60.0
@@ -106,3 +106,17 @@ def test_another_run_is_shown_with_difference_interval_and_p_value(runs: Path, c
     apart = stored["auroc_difference"]
     assert f"{apart['value']:+.3f} ({apart['low']:+.3f} to {apart['high']:+.3f})" in line
     assert f"{apart['p']:.3f}" in line
+
+
+def test_a_file_with_its_pipeline_says_what_it_takes_and_how_far_it_is_off(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["export", runs / "a", "--to", "torch", "--with-pipeline", "--recorded-fs", 60, "--out", tmp_path / "x.pt2"]
+    with pytest.raises(SystemExit):
+        main([*map(str, words)])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "any number of windows of 600 samples as recorded at 60 Hz; the preprocessing is in the file" in said
+    assert "probabilities differ from the model's by at most" in said
+    with pytest.raises(SystemExit):
+        main(["export", str(runs / "a"), "--with-pipeline"])
+    assert "give both pipeline and recorded_fs" in " ".join(capsys.readouterr().err.split())

@@ -28,7 +28,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return SimpleNamespace(facts={**facts, **seen.pop("facts", {})})
 
     monkeypatch.setattr("ecg_core.data.store.Store", lambda path, fold=None: path)
-    monkeypatch.setattr("ecg_core.run.finetune.finetune", train)
+    monkeypatch.setattr("ecg_core.run.training.finetune.finetune", train)
     return seen
 
 

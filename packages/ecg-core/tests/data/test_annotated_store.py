@@ -96,6 +96,10 @@ def test_blocks_and_processes_write_the_same_bytes(made):
         assert other.fingerprint == whole.fingerprint
 
 
+def test_a_reader_may_be_a_configuration(made):
+    assert made("named", reader={"name": "beating"}).fingerprint == made("plain").fingerprint
+
+
 def test_a_batch_brings_r_peaks_and_labels_of_every_sample(made):
     store = made("store")
     i = np.array([*of(store, "bare")[:1], *of(store, "more")[3:5]])

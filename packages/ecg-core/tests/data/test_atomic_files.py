@@ -7,7 +7,7 @@ import os
 import pytest
 
 from ecg_core.data.files import checked_output, new_folder, read_json, replace_folder, sha256, write_atomic, write_json
-from ecg_core.errors import OutputExistsError
+from ecg_core.errors import DataError, OutputExistsError
 
 
 def names(folder):
@@ -102,3 +102,12 @@ def test_an_output_that_is_there_is_refused_unless_asked_for(tmp_path):
 def test_a_checksum_is_the_published_one(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-2, appendix B.1
     assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_an_output_below_a_file_or_where_nothing_may_be_written_is_refused_before_any_work(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(OutputExistsError, match=r"file is a file, so .*report\.html cannot be written below it"):
+        checked_output(tmp_path / "file" / "deep" / "report.html", force=True)
+    monkeypatch.setattr("ecg_core.data.files.os.access", lambda path, mode: False)
+    with pytest.raises(DataError, match=r"no permission to write in .*; choose another output than .*report\.html"):
+        checked_output(tmp_path / "new" / "report.html", force=False)

@@ -20,7 +20,7 @@ def test_leads_are_canonical_and_keys_default_to_the_position():
     assert len(b) == 3
 
 
-@pytest.mark.parametrize("field", ["record_ids", "record_keys", "targets", "patient", "segment", "mask"])
+@pytest.mark.parametrize("field", ["record_ids", "record_keys", "targets", "patient", "segment", "mask", "age", "sex"])
 def test_facts_of_another_number_of_windows_are_refused(field):
     with pytest.raises(DataError, match=f"{field} has 1 entries for a batch of 3 windows"):
         batch(**{field: ("a",) if field == "record_ids" else np.zeros((1, 4) if field == "mask" else 1, np.int64)}).draws()

@@ -170,3 +170,20 @@ def test_the_fingerprint_changes_with_signals_labels_and_splits(prepare, source)
     assert prepare("c", split="5/3/2").fingerprint != first
     np.save(source / "p0_0.npy", np.load(source / "p0_0.npy") * np.float32([[1], [1.01]]))
     assert prepare("d").fingerprint != first
+
+
+def test_age_and_sex_are_in_a_batch_as_far_as_any_is_known(prepare, tmp_path):
+    names = [f"p{i // 2}_{i}" for i in range(10)]
+    facts = pd.DataFrame({"record_id": names, "age": [40.5, None] + [70] * 8, "sex": ["F", "M", None] + ["M"] * 7})
+    facts.to_csv(tmp_path / "facts.csv", index=False)
+    nothing = prepare().batch([0, 5])
+    assert not nothing.has("age")
+    assert not nothing.has("sex")
+    some = prepare("some", labels=tmp_path / "facts.csv")
+    batch = some.batch(range(len(some)))
+    for number, name in enumerate(batch.record_ids):
+        row = facts[facts["record_id"] == name].iloc[0]
+        assert batch.age[number] == row["age"] or np.isnan(batch.age[number]) == pd.isna(row["age"]) is True
+        expected = {"F": 0.0, "M": 1.0}.get(row["sex"], np.nan)
+        assert np.array_equal(batch.sex[number], np.float32(expected), equal_nan=True)
+    assert batch.age.dtype == batch.sex.dtype == np.float32

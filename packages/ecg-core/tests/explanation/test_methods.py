@@ -21,7 +21,7 @@ from ecg_core.explanation.methods import METHODS, method_named
 from ecg_core.explanation.occlusion import lead_occlusion, occlusion
 from ecg_core.explanation.target import MaskedMean, target_score
 from ecg_core.layers.transformer import TransformerBlock
-from ecg_core.run.classification import ClassificationTask
+from ecg_core.tasks.classification import ClassificationTask
 
 FS, LEADS, SAMPLES = 100.0, 3, 400
 

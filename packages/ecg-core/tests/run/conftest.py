@@ -117,7 +117,7 @@ def store(recordings: Path, labels: Path, tmp_path: Path) -> Store:
 @pytest.fixture
 def finetuned(store: Store, tmp_path: Path) -> Callable[..., Path]:
     """Fine-tune a toy for two epochs; the run directory."""
-    from ecg_core.run.finetune import finetune
+    from ecg_core.run.training.finetune import finetune
 
     def train(name: str = "run", **settings) -> Path:
         words = {"target": "dx", "backbone": "toy", "head": "toy_head", "epochs": 2, "batch_size": 16, "device": "cpu"}

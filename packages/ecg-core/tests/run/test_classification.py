@@ -13,7 +13,7 @@ from ecg_core.contracts.compose import Compose
 from ecg_core.contracts.head import Head
 from ecg_core.data.batch import Batch
 from ecg_core.errors import ConfigError
-from ecg_core.run.classification import ClassificationTask
+from ecg_core.tasks.classification import ClassificationTask
 
 
 class Identity(Backbone):

@@ -14,12 +14,12 @@ import torch
 from ecg_core.data.prepare import prepare
 from ecg_core.data.store import Store
 from ecg_core.errors import ConfigError
-from ecg_core.run.crops import Crops
-from ecg_core.run.evaluate import evaluate
-from ecg_core.run.finetune import finetune
+from ecg_core.run.inference.predict import predict
+from ecg_core.run.inference.window_scores import score_windows
 from ecg_core.run.load import load
-from ecg_core.run.predict import predict
-from ecg_core.run.scoring import score_windows
+from ecg_core.run.scoring.evaluate import evaluate
+from ecg_core.run.training.crops import Crops
+from ecg_core.run.training.finetune import finetune
 from ecg_core.testing.toy import toy_batch
 
 

@@ -12,7 +12,7 @@ import torch
 
 from ecg_core.data.store import Store
 from ecg_core.errors import ConfigError, DataError, OutputExistsError, RunError
-from ecg_core.run.embed import embed
+from ecg_core.run.inference.embed import embed
 from ecg_core.run.load import load
 
 
@@ -40,7 +40,7 @@ def test_a_store_gives_what_its_recordings_give_but_for_the_rounding_to_int16(ru
 
 def test_a_long_recording_is_read_in_parts(run: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = embed(run, recordings).values
-    monkeypatch.setattr("ecg_core.run.embed._AT_ONCE", 2)
+    monkeypatch.setattr("ecg_core.run.inference.embed._AT_ONCE", 2)
     np.testing.assert_allclose(embed(run, recordings).values, whole, atol=1e-6)
 
 

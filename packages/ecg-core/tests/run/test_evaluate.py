@@ -23,14 +23,14 @@ from ecg_core.evaluation.evaluation import Evaluation
 from ecg_core.evaluation.metrics import auroc
 from ecg_core.evaluation.paired import compare_scores
 from ecg_core.evaluation.thresholds import best_f1_thresholds
-from ecg_core.run.evaluate import evaluate
-from ecg_core.run.finetune import build_task
-from ecg_core.run.floors import score_floors
-from ecg_core.run.monitor import embed_windows
-from ecg_core.run.reduced_leads import score_lead_sets, takes_leads_by_name
-from ecg_core.run.scorer import load_task
-from ecg_core.run.scoring import mean_by_record, score_recordings
-from ecg_core.run.thresholds import stored_thresholds
+from ecg_core.run.inference.scorer import load_task
+from ecg_core.run.inference.window_scores import mean_by_record, score_recordings
+from ecg_core.run.scoring.evaluate import evaluate
+from ecg_core.run.scoring.floors import score_floors
+from ecg_core.run.scoring.reduced_leads import score_lead_sets, takes_leads_by_name
+from ecg_core.run.scoring.thresholds import stored_thresholds
+from ecg_core.run.training.finetune import build_task
+from ecg_core.run.training.monitor import embed_windows
 
 
 def test_thresholds_are_chosen_on_validation_recordings_and_kept_in_the_run(finetuned: Callable[..., Path], store: Store) -> None:

@@ -14,9 +14,9 @@ from ecg_core.contracts.backbone import Backbone, Stage
 from ecg_core.contracts.head import Head
 from ecg_core.data.record import Record
 from ecg_core.errors import ConfigError, DataError, OutputExistsError
-from ecg_core.run.classification import ClassificationTask
-from ecg_core.run.explain import explain, explain_folder, explain_window
+from ecg_core.run.inference.explain import explain, explain_folder, explain_window
 from ecg_core.run.load import load
+from ecg_core.tasks.classification import ClassificationTask
 
 SAMPLES, STRIDE = 400, 10
 

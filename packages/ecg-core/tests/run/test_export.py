@@ -10,11 +10,11 @@ import torch
 
 from ecg_core.data.batch import Batch
 from ecg_core.errors import CheckpointError, ConfigError, DataError, OutputExistsError, RunError
-from ecg_core.run.export import export
-from ecg_core.run.exported import Exported
+from ecg_core.run.inference.export import export
+from ecg_core.run.inference.exported import Exported
+from ecg_core.run.inference.predict import predict
+from ecg_core.run.inference.scorer import load_task
 from ecg_core.run.load import load
-from ecg_core.run.predict import predict
-from ecg_core.run.scorer import load_task
 
 needs_onnx = pytest.mark.skipif(
     any(__import__("importlib.util").util.find_spec(p) is None for p in ("onnx", "onnxscript", "onnxruntime")),

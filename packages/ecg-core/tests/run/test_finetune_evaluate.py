@@ -14,12 +14,12 @@ import torch
 from ecg_core.data.prepare import prepare
 from ecg_core.data.store import Store
 from ecg_core.errors import ConfigError, DataError, RunError
-from ecg_core.run.evaluate import evaluate
-from ecg_core.run.finetune import finetune
+from ecg_core.run.inference.predict import predict
 from ecg_core.run.load import load
-from ecg_core.run.predict import predict
 from ecg_core.run.progress import read_metrics
-from ecg_core.run.rivals import evaluated_rivals
+from ecg_core.run.scoring.evaluate import evaluate
+from ecg_core.run.scoring.rivals import evaluated_rivals
+from ecg_core.run.training.finetune import finetune
 
 
 @pytest.mark.parametrize("mode", ["linear", "full"])

@@ -16,9 +16,9 @@ from ecg_core.contracts.backbone import Backbone, Stage
 from ecg_core.data.store import Store
 from ecg_core.discovery.registries import BACKBONES
 from ecg_core.errors import ConfigError, DataError, RunError
-from ecg_core.run.evaluate import evaluate
-from ecg_core.run.finetune import finetune
 from ecg_core.run.load import load
+from ecg_core.run.scoring.evaluate import evaluate
+from ecg_core.run.training.finetune import finetune
 
 
 class Stacked(Backbone):
@@ -141,7 +141,7 @@ def test_a_run_is_not_resumed_with_another_adaptation(train: Callable[..., Path]
     with pytest.raises(RunError, match=r"was started with another adaptation \(rank 2, now 3\)"):
         train(resume=True, mode="lora", rank=3)
     with pytest.raises(RunError, match="was started with another mode"):
-        train(resume=True, mode="full", lr=5e-3)
+        train(resume=True, mode="full", lr=1e-2)
 
 
 def test_layers_have_rates_of_their_own_under_adapters_too(train: Callable[..., Path]) -> None:

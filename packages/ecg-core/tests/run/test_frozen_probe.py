@@ -10,10 +10,10 @@ from torch import nn
 from ecg_core.contracts.head import Head
 from ecg_core.contracts.lazy import materialize
 from ecg_core.data.store import Store
-from ecg_core.run.classification import ClassificationTask
-from ecg_core.run.finetune import build_task
-from ecg_core.run.probe import FrozenProbe
-from ecg_core.run.scoring import score_windows
+from ecg_core.run.inference.window_scores import score_windows
+from ecg_core.run.training.finetune import build_task
+from ecg_core.run.training.probe import FrozenProbe
+from ecg_core.tasks.classification import ClassificationTask
 
 CLASSES = ("DOWN", "UP", "WIDE")
 

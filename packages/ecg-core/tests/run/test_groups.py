@@ -26,7 +26,7 @@ from ecg_core.discovery.registries import SSL
 from ecg_core.errors import DataError
 from ecg_core.run.groups import Groups, store_groups
 from ecg_core.run.order import Batches, store_batches
-from ecg_core.run.pretrain import pretrain
+from ecg_core.run.training.pretrain import pretrain
 
 FS, LEADS = 50.0, ("I", "II")
 

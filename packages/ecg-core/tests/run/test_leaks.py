@@ -15,9 +15,9 @@ from ecg_core.data.prepare import prepare
 from ecg_core.data.store import Store
 from ecg_core.errors import LeakError
 from ecg_core.run.directory import RunDirectory
-from ecg_core.run.evaluate import evaluate
-from ecg_core.run.finetune import finetune
-from ecg_core.run.leaks import pretraining_warnings, shared_recordings
+from ecg_core.run.scoring.evaluate import evaluate
+from ecg_core.run.scoring.leaks import pretraining_warnings, shared_recordings
+from ecg_core.run.training.finetune import finetune
 
 WORDS = {"fs": 50.0, "seconds": 2.0, "leads": ("I", "II"), "reader": "numpy", "pipeline": []}
 TRAINING = {"target": "dx", "head": "toy_head", "epochs": 1, "device": "cpu"}

@@ -14,9 +14,9 @@ from ecg_core import Backbone, Compose, Head, Task
 from ecg_core.data.store import Store
 from ecg_core.discovery.registries import MODELS
 from ecg_core.errors import UnknownComponentError
-from ecg_core.run.evaluate import evaluate
-from ecg_core.run.finetune import build_task
 from ecg_core.run.load import load
+from ecg_core.run.scoring.evaluate import evaluate
+from ecg_core.run.training.finetune import build_task
 
 
 class Squares(Task):

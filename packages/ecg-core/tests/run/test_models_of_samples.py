@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,11 @@ from ecg_core.data.record import Record
 from ecg_core.data.table import RecordTable
 from ecg_core.discovery.registries import BACKBONES, HEADS, READERS
 from ecg_core.errors import ConfigError, DataError, OutputExistsError
-from ecg_core.run.evaluate import evaluate
-from ecg_core.run.finetune import finetune
-from ecg_core.run.predict import predict
+from ecg_core.evaluation.samples import LabelledRecording
+from ecg_core.run.inference.predict import predict
+from ecg_core.run.scoring.evaluate import evaluate
+from ecg_core.run.scoring.sample_page import labelled_windows
+from ecg_core.run.training.finetune import finetune
 
 FS, SAMPLES = 100, 1000
 
@@ -122,6 +125,32 @@ def test_beats_are_found_told_apart_and_written_where_they_are(trained, folder, 
     assert np.abs(middles.to_numpy()[:, None] - truth / (2 * FS)).min(axis=1).max() < 0.05
 
 
+def test_the_page_of_a_run_shows_windows_of_different_recordings_best_and_worst_first(trained, tmp_path):
+    pytest.importorskip("matplotlib")
+    found = evaluate(trained, html=tmp_path / "page.html", repeats=20, examples=4)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    titles = re.findall(r"<b>(Best|Worst): record (r\d+)", page)
+    assert [kind for kind, _ in titles] == ["Best", "Worst"]  # the split has two recordings
+    assert len({name for _, name in titles}) == 2
+    scores = [float(number) for number in re.findall(r"Mean F1 of samples ([\d.]+);", page)]
+    assert scores[0] >= scores[1]
+    assert page.count("Errors of ") == len(found.events)
+    assert "ecg evaluate" in page
+    with pytest.raises(OutputExistsError, match="already exists"):
+        evaluate(trained, html=tmp_path / "page.html")
+
+
+def test_the_mean_f1_of_a_window_is_of_the_classes_that_are_true_in_it():
+    truth = np.array([0] * 60 + [1] * 20 + [-1] * 20)
+    found = np.array([0] * 50 + [1] * 30 + [2] * 20)
+    one = LabelledRecording(np.tile(truth, 2), np.tile(found, 2), {}, {})
+    windows = list(labelled_windows([one], [[7, 8]], 100, 3))
+    assert [w.row for w in windows] == [7, 8]
+    assert windows[0].f1 == pytest.approx((2 * 50 / (60 + 50) + 2 * 20 / (20 + 30)) / 2)
+    hardly_known = LabelledRecording(np.array([0] * 20 + [-1] * 80), np.zeros(100, int), {}, {})
+    assert not list(labelled_windows([hardly_known], [[0]], 100, 3))
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:wfdb", "ignore::DeprecationWarning:pandas")
 def test_annotation_files_are_read_by_wfdb_and_kept_unless_replaced(trained, folder, tmp_path):
     wfdb = pytest.importorskip("wfdb", reason="reads the annotation files")
@@ -141,7 +170,7 @@ def test_annotation_files_are_read_by_wfdb_and_kept_unless_replaced(trained, fol
 
 
 def test_a_long_recording_read_in_blocks_gets_the_answers_of_the_whole(trained, folder, monkeypatch):
-    from ecg_core.run import stitching
+    from ecg_core.run.inference import stitching
 
     whole = predict(trained, folder, reader="pulses").table
     monkeypatch.setattr("ecg_core.data.streamed._LONG", 100)
@@ -159,7 +188,7 @@ def _train(run: Path, **words) -> None:
     [
         (lambda run, folder: predict(run, folder, windows=True), ConfigError, "answers for every sample, so it takes neither"),
         (lambda run, folder: predict(run, folder, overlap=0.5), ConfigError, "answers for every sample, so it takes neither"),
-        (lambda run, folder: evaluate(run, html="page.html"), ConfigError, "a report and a comparison are of models that tell"),
+        (lambda run, folder: evaluate(run, compare=[run]), ConfigError, "a comparison is of models that tell classes"),
         (
             lambda run, folder: _train(run, target="beats", backbone="halves", mode="linear"),
             ConfigError,

@@ -11,9 +11,9 @@ from ecg_core.contracts.losses import Losses
 from ecg_core.contracts.ssl import SSLMethod
 from ecg_core.discovery.registries import SSL
 from ecg_core.errors import CollapseWarning, DataError
-from ecg_core.run.monitor import Monitor
-from ecg_core.run.pretrain import pretrain
 from ecg_core.run.progress import read_metrics
+from ecg_core.run.training.monitor import Monitor
+from ecg_core.run.training.pretrain import pretrain
 
 
 class Regression(SSLMethod):

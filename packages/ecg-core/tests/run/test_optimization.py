@@ -20,12 +20,12 @@ from ecg_core.contracts.losses import Losses
 from ecg_core.data.store import Store
 from ecg_core.discovery.registries import OPTIMIZERS
 from ecg_core.errors import ConfigError, MissingExtraError
-from ecg_core.run.finetune import finetune
-from ecg_core.run.layer_decay import layer_names, layer_scales
-from ecg_core.run.optimization import Rates, build_optimizer, check_optimization
+from ecg_core.run.optimization.layer_decay import layer_names, layer_scales
+from ecg_core.run.optimization.optimization import Rates, build_optimizer, check_optimization
 from ecg_core.run.order import Batches
 from ecg_core.run.run import Run
 from ecg_core.run.settings import Settings
+from ecg_core.run.training.finetune import finetune
 
 # ---------------------------------------------------------------- LAMB and LARS
 

@@ -15,11 +15,11 @@ from ecg_core.data.batch import Batch
 from ecg_core.data.record import Record
 from ecg_core.data.store import Store
 from ecg_core.errors import DataError, MissingExtraError, OutputExistsError, RunError
-from ecg_core.run import predict as module
+from ecg_core.run.inference import predict as module
+from ecg_core.run.inference.predict import predict, record_probabilities
+from ecg_core.run.inference.recordings import find_record
+from ecg_core.run.inference.scorer import load_task
 from ecg_core.run.load import load
-from ecg_core.run.predict import predict, record_probabilities
-from ecg_core.run.recordings import find_record
-from ecg_core.run.scorer import load_task
 
 
 @pytest.fixture

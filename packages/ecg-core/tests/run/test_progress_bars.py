@@ -9,7 +9,7 @@ import pytest
 
 from ecg_core.cli.main import main
 from ecg_core.cli.output import working
-from ecg_core.run.evaluate import evaluate
+from ecg_core.run.scoring.evaluate import evaluate
 
 
 class Screen(io.StringIO):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,15 @@ from ecg_core.contracts.head import Head
 from ecg_core.data.numbers import numbers_of
 from ecg_core.data.prepare import prepare
 from ecg_core.data.store import Store
-from ecg_core.errors import ConfigError, DataError
+from ecg_core.errors import ConfigError, DataError, LeakError
 from ecg_core.evaluation.regression import evaluate_numbers
-from ecg_core.run.explain import explain
-from ecg_core.run.finetune import build_task, finetune
+from ecg_core.run.inference.explain import explain
+from ecg_core.run.inference.predict import predict
 from ecg_core.run.load import load
-from ecg_core.run.predict import predict
 from ecg_core.run.progress import read_metrics
-from ecg_core.run.regression import RegressionTask
+from ecg_core.run.scoring.evaluate import evaluate
+from ecg_core.run.training.finetune import build_task, finetune
+from ecg_core.tasks.regression import RegressionTask
 
 
 @pytest.fixture
@@ -105,6 +107,36 @@ def test_the_best_epoch_has_the_largest_r_squared_and_the_error_is_logged(train:
     facts = json.loads((run / "run.json").read_text(encoding="utf-8"))
     assert facts["val_r2"] == max(line["val_r2"] for line in lines)
     assert all(line["val_mae"] > 0 for line in lines)
+
+
+@pytest.mark.parametrize("target", ["rate", "age"])
+def test_the_page_of_a_run_shows_the_recordings_that_are_furthest_off(
+    train: Callable[..., Path], tmp_path: Path, target: str
+) -> None:
+    pytest.importorskip("matplotlib")
+    run = train(target=target)
+    found = evaluate(run, html=tmp_path / "page.html", repeats=20, examples=2)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    table = pd.read_csv(run / "predictions-test.csv").set_index("record_id")
+    worst = (table[target] - table[f"true_{target}"]).abs().sort_values(ascending=False).index[:2].tolist()
+    assert re.findall(r"<b>Record (r\d+)\.", page) == worst
+    assert f"Bland-Altman plot of {target}: bias {found.bias.value:.3g}," in page
+    assert f"{target}, a number" in page
+    labelled = {"rate": "36 train, 12 val, 12 test", "age": "42 train, 15 val, 15 test"}[target]
+    assert labelled in page
+
+
+def test_a_run_of_numbers_is_not_tested_on_what_it_learned_from(
+    train: Callable[..., Path], numeric: Store, levels: Path, tmp_path: Path
+) -> None:
+    run = train()
+    labels = pd.read_csv(tmp_path / "numbers.csv")
+    labels["split"] = "test"
+    labels.to_csv(tmp_path / "all.csv", index=False)
+    words = {"fs": 50.0, "seconds": 2.0, "leads": ("I", "II"), "reader": "numpy", "pipeline": []}
+    other = prepare(levels, tmp_path / "other", labels=tmp_path / "all.csv", **words)
+    with pytest.raises(LeakError, match="learned from patient"):
+        evaluate(run, data=other)
 
 
 def test_an_age_in_the_table_is_a_target_too(train: Callable[..., Path]) -> None:

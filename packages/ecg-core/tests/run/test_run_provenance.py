@@ -12,11 +12,11 @@ from ecg_core.data.store import Store
 from ecg_core.discovery.registries import BACKBONES
 from ecg_core.errors import CheckpointError, ProvenanceWarning, RunError, UnknownComponentError
 from ecg_core.run.card import load_card, save_model
-from ecg_core.run.evaluate import evaluate
-from ecg_core.run.explain import explain
-from ecg_core.run.finetune import finetune
+from ecg_core.run.inference.explain import explain
+from ecg_core.run.inference.predict import predict
 from ecg_core.run.load import load
-from ecg_core.run.predict import predict
+from ecg_core.run.scoring.evaluate import evaluate
+from ecg_core.run.training.finetune import finetune
 
 GONE = {"kind": "backbones", "name": "toy", "provider": "ecg-tcn", "version": "0.3.1", "target": "ecg_tcn.model:TCN"}
 LINE = r"built with ecg-tcn 0\.3\.1, which is not installed: pip install 'ecg-tcn>=0\.3,<0\.4'$"

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from ecg_core.discovery.registries import SCHEDULERS
-from ecg_core.run.schedules import Constant, WarmupCosine
+from ecg_core.run.optimization.schedules import Constant, WarmupCosine
 
 STEPS = 1000
 

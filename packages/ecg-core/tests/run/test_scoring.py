@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecg_core.data.store import Store
-from ecg_core.run.finetune import build_task
-from ecg_core.run.scoring import mean_by_record, score_windows
+from ecg_core.run.inference.window_scores import mean_by_record, score_windows
+from ecg_core.run.training.finetune import build_task
 
 
 def test_windows_of_a_recording_are_averaged_in_order_of_first_appearance() -> None:

@@ -19,9 +19,9 @@ from ecg_core.data.store import Store
 from ecg_core.discovery.registries import BACKBONES
 from ecg_core.errors import CheckpointError, RunError, UnknownComponentError
 from ecg_core.run.card import SignalContract, save_model
-from ecg_core.run.finetune import finetune
 from ecg_core.run.load import load
-from ecg_core.run.sources import pretrained_backbone
+from ecg_core.run.training.finetune import finetune
+from ecg_core.run.training.sources import pretrained_backbone
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from torch import nn
 from ecg_core.contracts.backbone import Backbone, Stage
 from ecg_core.contracts.head import Head
 from ecg_core.data.batch import Batch
-from ecg_core.run import stitching
 from ecg_core.run.card import SignalContract
-from ecg_core.run.labelling import LabellingTask
-from ecg_core.run.stitching import Stitcher, reach_of
+from ecg_core.run.inference import stitching
+from ecg_core.run.inference.stitching import Stitcher, reach_of
+from ecg_core.tasks.labelling import LabellingTask
 
 FS, LEADS = 100.0, ("I", "II")
 SIGNAL = SignalContract(FS, LEADS, 200, ())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ecg_core.data.annotation_file import annotation_file_of
 from ecg_core.data.step_target import StepTarget
 from ecg_core.errors import DataError
-from ecg_core.run.stretches import Stretch, positions_of, stretches
+from ecg_core.run.inference.stretches import Stretch, positions_of, stretches
 
 FS = 100.0
 CLASSES = ("none", "P", "QRS")

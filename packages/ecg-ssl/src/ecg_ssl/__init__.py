@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ecg_ssl.frozen import Frozen
     from ecg_ssl.gather import gather_rows
     from ecg_ssl.heads.codes import CosineCodeHead
+    from ecg_ssl.heads.metadata import MatchingHead, RegressionHead
     from ecg_ssl.heads.projection import ProjectionHead
     from ecg_ssl.heads.prototypes import PrototypeHead
     from ecg_ssl.key_queue import KeyQueue
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ecg_ssl.layers.latent_predictor import LatentPredictor
     from ecg_ssl.layers.quantizer import GumbelQuantizer
     from ecg_ssl.layers.spherical_codes import spherical_codes
-    from ecg_ssl.masking import Masking, mask_as_given, mask_by_noise, mask_groups, mask_spans
+    from ecg_ssl.masking import MaskedWords, Masking, mask_as_given, mask_by_noise, mask_groups, mask_spans, mask_words
     from ecg_ssl.methods.barlow_twins import BarlowTwins
     from ecg_ssl.methods.byol import BYOL
     from ecg_ssl.methods.clocs import CLOCS, clocs_cmlc, clocs_cmsc, clocs_cmsmlc
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ecg_ssl.methods.cpc import CPC
     from ecg_ssl.methods.data2vec import Data2Vec
     from ecg_ssl.methods.dino import DINO
+    from ecg_ssl.methods.ecg_bert import ECGBERT
     from ecg_ssl.methods.ecg_jepa import ECGJEPA
     from ecg_ssl.methods.heartlang import HeartLang
     from ecg_ssl.methods.hubert_ecg import HuBERTECG
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from ecg_ssl.methods.st_mem import STMEM
     from ecg_ssl.methods.tfc import TFC
     from ecg_ssl.methods.three_kg import ThreeKG
+    from ecg_ssl.methods.three_m_ecg import ThreeMECG, split_leads
     from ecg_ssl.methods.vicreg import VICReg
     from ecg_ssl.methods.vq_hbr import VQHBR
     from ecg_ssl.methods.w2v_cmsc import W2VCMSC
@@ -61,6 +64,7 @@ if TYPE_CHECKING:
     from ecg_ssl.objectives.dcl import dcl
     from ecg_ssl.objectives.info_nce import info_nce
     from ecg_ssl.objectives.masked import patch_error, patch_mse
+    from ecg_ssl.objectives.metadata_matching import matching_loss, other_facts
     from ecg_ssl.objectives.negative_cosine import cosine_distance
     from ecg_ssl.objectives.nt_xent import nt_xent
     from ecg_ssl.objectives.nt_xent_poly import nt_xent_poly
@@ -79,7 +83,10 @@ if TYPE_CHECKING:
 
 # PEP 562: each public name and the module that defines it.
 _WHERE = {
+    "heads.metadata": ("MatchingHead", "RegressionHead"),
+    "methods.three_m_ecg": ("ThreeMECG", "split_leads"),
     "layers.spherical_codes": ("spherical_codes",),
+    "methods.ecg_bert": ("ECGBERT",),
     "methods.heartlang": ("HeartLang",),
     "clustering": ("Clustering", "kmeans", "nearest"),
     "descriptors": ("cepstra", "time_frequency"),
@@ -99,7 +106,7 @@ _WHERE = {
     "key_queue": ("KeyQueue",),
     "layers.latent_predictor": ("LatentPredictor",),
     "layers.quantizer": ("GumbelQuantizer",),
-    "masking": ("Masking", "mask_as_given", "mask_by_noise", "mask_groups", "mask_spans"),
+    "masking": ("MaskedWords", "Masking", "mask_as_given", "mask_by_noise", "mask_groups", "mask_spans", "mask_words"),
     "methods.barlow_twins": ("BarlowTwins",),
     "methods.byol": ("BYOL",),
     "methods.clocs": ("CLOCS", "clocs_cmlc", "clocs_cmsc", "clocs_cmsmlc"),
@@ -132,6 +139,7 @@ _WHERE = {
     "objectives.dcl": ("dcl",),
     "objectives.info_nce": ("info_nce",),
     "objectives.masked": ("patch_error", "patch_mse"),
+    "objectives.metadata_matching": ("matching_loss", "other_facts"),
     "objectives.negative_cosine": ("cosine_distance",),
     "objectives.nt_xent": ("nt_xent",),
     "objectives.nt_xent_poly": ("nt_xent_poly",),
@@ -152,6 +160,11 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
 # In full, because a type checker reads it; a test compares it with the table above.
 __all__ = [
+    "MatchingHead",
+    "RegressionHead",
+    "ThreeMECG",
+    "matching_loss",
+    "ECGBERT",
     "HeartLang",
     "VQHBR",
     "ClusterCodes",
@@ -186,6 +199,7 @@ __all__ = [
     "Latents",
     "LeJEPA",
     "MAE",
+    "MaskedWords",
     "Masking",
     "MoCo",
     "MoCoV3",
@@ -227,12 +241,14 @@ __all__ = [
     "mask_by_noise",
     "mask_groups",
     "mask_spans",
+    "mask_words",
     "mlae",
     "moco_v1",
     "moco_v2",
     "mtae",
     "nt_xent",
     "nt_xent_poly",
+    "other_facts",
     "patch_error",
     "patch_mse",
     "patient_numbers",
@@ -241,6 +257,7 @@ __all__ = [
     "recording_numbers",
     "sigreg",
     "spherical_codes",
+    "split_leads",
     "teacher_probabilities",
     "temporal_contrast",
     "time_frequency",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Generic, Self, TypeVar, cast
+from collections.abc import Mapping
+from typing import Any, Generic, Self, TypeVar, cast
 
 from torch import nn
 
 from ecg_core.contracts.backbone import Backbone
+from ecg_core.discovery.registries import BACKBONES
 from ecg_core.run.card import load_card
 from ecg_core.run.from_hub import local
 
@@ -33,14 +35,16 @@ class Frozen(nn.Module, Generic[M]):
         return self
 
 
-def trained_backbone(given: Backbone | str) -> Backbone:
+def trained_backbone(given: Backbone | str | Mapping[str, Any]) -> Backbone:
     """A backbone, or the one that a run or an import has saved.
 
     Args:
-        given: The backbone, or the path of its ``backbone.json`` or of the folder that holds it, or its address on the hub
-            (``hf://owner/name``).
+        given: The backbone, the path of its ``backbone.json`` or of the folder that holds it, its address on the hub
+            (``hf://owner/name``), or the configuration of one whose weights a state dict will bring.
     """
     if isinstance(given, Backbone):
         return given
+    if isinstance(given, Mapping):
+        return BACKBONES.build(given)
     path = local(given)
     return cast("Backbone", load_card(path / "backbone.json" if path.is_dir() else path).build())

@@ -1,4 +1,7 @@
-"""Random masking by sorting noise: He et al., "Masked autoencoders are scalable vision learners", CVPR 2022."""
+"""Random masking by sorting noise, and of words as BERT does it.
+
+He et al., "Masked autoencoders are scalable vision learners", CVPR 2022; Devlin et al., "BERT", NAACL 2019, section 3.1.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Masking", "mask_as_given", "mask_by_noise", "mask_groups", "mask_spans"]
+__all__ = ["MaskedWords", "Masking", "mask_as_given", "mask_by_noise", "mask_groups", "mask_spans", "mask_words"]
 
 
 class Masking(NamedTuple):
@@ -86,6 +89,37 @@ def mask_spans(noise: Tensor, length: int, ratio: float) -> Tensor:
     early = torch.nn.functional.pad(order, (length - 1, length - 1), value=steps).unfold(-1, length, 1).amin(dim=-1)
     rank = (early * steps + torch.arange(steps, device=noise.device)).argsort(dim=-1).argsort(dim=-1)
     return rank < hidden
+
+
+class MaskedWords(NamedTuple):
+    """What becomes of words, each ``(..., words)`` booleans."""
+
+    chosen: Tensor
+    """They are to be told: one of the two below, or left as they are."""
+    masked: Tensor
+    """A mask stands in their place."""
+    swapped: Tensor
+    """Another word stands in their place."""
+
+
+def mask_words(noise: Tensor, fate: Tensor, ratio: float, real: Tensor) -> MaskedWords:
+    """Choose words one by one; of ten chosen ones eight are masked, one is swapped and one stays.
+
+    Words may be whole waves: what is decided for a word then holds for all of its samples.
+
+    Args:
+        noise: ``(..., words)`` uniform in [0, 1), by which words are chosen.
+        fate: ``(..., words)`` uniform in [0, 1), by which it is decided what becomes of them.
+        ratio: Share of the words to choose, between 0 and 1.
+        real: ``(..., words)`` booleans: false where there is no word to choose.
+
+    Raises:
+        ValueError: The ratio is out of range.
+    """
+    if not 0 < ratio < 1:
+        raise ValueError(f"a share of words is between 0 and 1, got {ratio!r}")
+    chosen = (noise < ratio) & real
+    return MaskedWords(chosen, chosen & (fate < 0.8), chosen & (fate >= 0.8) & (fate < 0.9))
 
 
 def mask_as_given(mask: Tensor) -> Masking:

@@ -67,9 +67,9 @@ class PostNormBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.skip = skip
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The tokens after both branches."""
-        y = self.attention_norm(x + self.dropout(self.attention(x)))
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The tokens after both branches; ``mask`` says who may look at whom, as in :func:`~ecg_core.layers.attention.attend`."""
+        y = self.attention_norm(x + self.dropout(self.attention(x, mask)))
         y = self.mlp_norm(y + self.dropout(self.mlp(y)))
         if not self.training or self.skip == 0.0:
             return y

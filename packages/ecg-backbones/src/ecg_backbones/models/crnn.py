@@ -24,7 +24,7 @@ from ecg_core.contracts.head import Head
 from ecg_core.contracts.task import Task
 from ecg_core.errors import ConfigError
 from ecg_core.layers.upsampling import steps_to_samples
-from ecg_core.run.objective import Problem, objective_of
+from ecg_core.tasks.objective import Problem, objective_of
 
 __all__ = ["CRNN"]
 

@@ -23,7 +23,7 @@ from ecg_core.contracts.task import Task
 from ecg_core.data.batch import Batch
 from ecg_core.errors import ConfigError
 from ecg_core.layers.upsampling import steps_to_samples
-from ecg_core.run.objective import Problem, objective_of
+from ecg_core.tasks.objective import Problem, objective_of
 
 __all__ = ["FCN"]
 
@@ -39,7 +39,7 @@ class FCN(Task):
         auxiliary: Weight of the auxiliary head's loss; 0 leaves it out.
         auxiliary_hidden: Channels between its two convolutions.
         augment: Applied to training batches only.
-        loss_function: What is minimised instead of cross-entropy; see :class:`ecg_core.run.labelling.LabellingTask`.
+        loss_function: What is minimised instead of cross-entropy; see :class:`ecg_core.tasks.labelling.LabellingTask`.
 
     Shape:
         ``(batch, leads, samples)`` to ``(batch, classes, samples)``, for every length the backbone takes

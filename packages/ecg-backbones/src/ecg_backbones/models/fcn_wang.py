@@ -19,7 +19,7 @@ from ecg_backbones.layers.convolution import HeConv1d, scaled_kernel
 from ecg_backbones.layers.geometry import Geometry
 from ecg_core.config.configurable import Variant
 from ecg_core.contracts.backbone import Backbone
-from ecg_core.run.classification import ClassificationTask
+from ecg_core.tasks.classification import ClassificationTask
 
 __all__ = ["FCNWang", "fcn_wang"]
 

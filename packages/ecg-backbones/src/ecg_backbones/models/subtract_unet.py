@@ -22,7 +22,7 @@ from ecg_backbones.layers.max_pool import max_pool
 from ecg_backbones.layers.repetition import repeated_to
 from ecg_core.config.configurable import Variant
 from ecg_core.contracts.backbone import Backbone, Stage
-from ecg_core.run.labelling import LabellingTask
+from ecg_core.tasks.labelling import LabellingTask
 
 __all__ = ["SubtractUNet", "subtract_unet"]
 

@@ -20,7 +20,7 @@ from ecg_backbones.layers.geometry import Geometry
 from ecg_backbones.layers.max_pool import max_pool
 from ecg_core.config.configurable import Variant
 from ecg_core.contracts.backbone import Backbone
-from ecg_core.run.labelling import LabellingTask
+from ecg_core.tasks.labelling import LabellingTask
 
 __all__ = ["UNetEncoder", "unet"]
 

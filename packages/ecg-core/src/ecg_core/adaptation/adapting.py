@@ -26,7 +26,8 @@ class Adapting(nn.Module):
 
     Args:
         task: Materialised; with ``mode="lora"`` its backbone is given adapters in place.
-        adaptation: What learns; not ``"linear"``, for which :class:`ecg_core.run.probe.FrozenProbe` runs the backbone once.
+        adaptation: What learns; not ``"linear"``, for which :class:`ecg_core.run.training.probe.FrozenProbe` runs the backbone
+            once.
         steps_per_epoch: Of the training.
         seed: Of the adapters.
 

@@ -28,7 +28,7 @@ def embed(
         reader: Name of a reader; found out by itself unless given.
         force: Replace an existing file.
     """
-    from ecg_core.run.embed import embed as make
+    from ecg_core.run.inference.embed import embed as make
 
     with working("embed") as progress:
         found = make(run, source, out, reader=reader, force=force, progress=progress)

@@ -44,8 +44,8 @@ def evaluate(
     """
     from ecg_core.evaluation.samples import SampleEvaluation
     from ecg_core.run.directory import RunDirectory
-    from ecg_core.run.evaluate import evaluate as score
     from ecg_core.run.from_hub import working_copy
+    from ecg_core.run.scoring.evaluate import evaluate as score
 
     with working("evaluate", "windows") as progress:
         evaluation = score(

@@ -33,8 +33,8 @@ def explain(
         reader: Name of a reader; found out by itself unless given.
         force: Replace an existing picture.
     """
-    from ecg_core.run.explain import explain as look
-    from ecg_core.run.explain import explain_folder
+    from ecg_core.run.inference.explain import explain as look
+    from ecg_core.run.inference.explain import explain_folder
 
     if record.is_dir():
         with working("explain", "recordings") as progress:

@@ -89,8 +89,8 @@ def finetune(
         resume: Go on from the newest checkpoint.
     """
     from ecg_core.data.store import Store
-    from ecg_core.run.finetune import finetune as train
     from ecg_core.run.log import log_of_shell
+    from ecg_core.run.training.finetune import finetune as train
 
     log = log or log_of_shell()
     with resumable(out):

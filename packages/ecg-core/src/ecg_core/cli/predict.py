@@ -33,8 +33,8 @@ def predict(
         reader: Name of a reader; found out by itself unless given.
         force: Replace an existing file.
     """
-    from ecg_core.run.exported import SUFFIXES
-    from ecg_core.run.predict import predict as infer
+    from ecg_core.run.inference.exported import SUFFIXES
+    from ecg_core.run.inference.predict import predict as infer
 
     with working("predict") as progress:
         found = infer(run, source, out, windows=windows, overlap=overlap, reader=reader, force=force, progress=progress)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from ecg_core.cli.output import next_command, shell_path, tell, working
+from ecg_core.cli.spec import component
 from ecg_core.cli.spec import pipeline as transforms_in
 from ecg_core.cli.store_table import show_store
 
@@ -47,8 +48,9 @@ def prep(
         out: Folder of the store.
         fs: Sampling frequency of the store, Hz.
         seconds: Length of a window; longer recordings give several, shorter ones are refused.
-        leads: Comma-separated leads; the standard twelve unless given.
-        reader: Name of a reader; found out by itself unless given.
+        leads: Comma-separated leads; unless given the standard twelve, or of recordings of few leads those that all have.
+        reader: Name or configuration of a reader, such as {"name": "wfdb", "annotations": "atr"}; found out by itself unless
+            given.
         labels: CSV with record_id, patient_id, age, sex, split and target columns (classes separated by ;).
         patient: Column that names the patient.
         split: By patient: shares of train/val/test such as 8/1/1, folds such as 5-fold, a column that holds splits or folds,
@@ -66,7 +68,6 @@ def prep(
         resume: Go on with an interrupted preparation.
         verify: Check every signal of a store against its checksum instead.
     """
-    from ecg_core.data.leads import STANDARD_12
     from ecg_core.data.prepare import prepare
     from ecg_core.data.protocols import protocol_sizes
     from ecg_core.data.store import Store
@@ -85,8 +86,8 @@ def prep(
             out,
             fs=fs,
             seconds=seconds,
-            leads=tuple(leads.split(",")) if leads else STANDARD_12,
-            reader=reader,
+            leads=tuple(leads.split(",")) if leads else None,
+            reader=component(reader),
             labels=labels,
             patient=patient,
             split=split,

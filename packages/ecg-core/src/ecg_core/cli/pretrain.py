@@ -56,7 +56,7 @@ def pretrain(
     """
     from ecg_core.data.store import Store
     from ecg_core.run.log import log_of_shell
-    from ecg_core.run.pretrain import pretrain as train
+    from ecg_core.run.training.pretrain import pretrain as train
 
     log = log or log_of_shell()
     with resumable(out):

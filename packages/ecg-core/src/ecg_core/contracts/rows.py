@@ -14,7 +14,7 @@ from ecg_core.errors import DataError
 __all__ = ["own_copy", "put_rows", "rows", "take_rows", "write_rows"]
 
 _CHANGED = ("signal", "targets", "step_targets", "mask")
-_CARRIED = ("patient", "segment")
+_CARRIED = ("patient", "segment", "age", "sex")
 
 
 def rows(x: Any, index: Any) -> Any:

@@ -14,7 +14,7 @@ from ecg_core.errors import DataError
 
 __all__ = ["Batch"]
 
-_MOVED = ("signal", "targets", "step_targets", "patient", "segment", "mask")
+_MOVED = ("signal", "targets", "step_targets", "patient", "segment", "mask", "age", "sex")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +35,8 @@ class Batch:
         annotations: ``(batch, positions)`` int64 sample positions by name (``"r_peaks"``), -1 where a window has fewer.
         seed: Of the run.
         epoch: Of the run; random draws change with it.
+        age: ``(batch,)`` float32 years, NaN where unknown.
+        sex: ``(batch,)`` float32, 0 for ``"F"``, 1 for ``"M"``, NaN where unknown.
     """
 
     signal: Any
@@ -50,6 +52,8 @@ class Batch:
     annotations: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     epoch: int = 0
+    age: Any = None
+    sex: Any = None
 
     def __post_init__(self) -> None:
         if self.signal.ndim != 3:
@@ -59,7 +63,7 @@ class Batch:
             raise DataError(f"{len(self.leads)} lead names for a batch of {self.signal.shape[1]} leads")
         if self.record_keys is None:
             object.__setattr__(self, "record_keys", np.arange(len(self), dtype=np.int64))
-        for name in ("targets", "step_targets", "patient", "segment", "mask", *(["record_ids"] if self.record_ids else [])):
+        for name in (*_MOVED[1:], *(["record_ids"] if self.record_ids else [])):
             self._check_count(name)
         for name, positions in self.annotations.items():
             if positions.ndim != 2 or len(positions) != len(self):

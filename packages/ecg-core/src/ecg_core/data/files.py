@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ecg_core.errors import OutputExistsError
+from ecg_core.errors import DataError, OutputExistsError
 
 __all__ = [
     "checked_output",
@@ -95,8 +95,15 @@ def checked_output(path: Path, *, force: bool, resume: bool = False, option: str
     """The path itself if it may be written.
 
     Raises:
-        OutputExistsError: Something is there and neither ``force`` nor ``resume`` was given.
+        OutputExistsError: Something is there and neither ``force`` nor ``resume`` was given, or a file is where its folder
+            would be.
+        DataError: Its folder may not be written in.
     """
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        raise OutputExistsError(f"{folder} is a file, so {path} cannot be written below it; choose another output")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DataError(f"there is no permission to write in {folder}; choose another output than {path}")
     there = path.exists() and (path.is_file() or any(path.iterdir()))
     if there and not force and not resume:
         raise OutputExistsError(f"{path} already exists; choose another output or pass {option}")

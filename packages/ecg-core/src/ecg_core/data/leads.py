@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from ecg_core.errors import DataError
 
-__all__ = ["INDEPENDENT_8", "STANDARD_12", "canonical_lead", "canonical_leads", "limb_lead_weights"]
+__all__ = ["INDEPENDENT_8", "STANDARD_12", "canonical_lead", "canonical_leads", "common_leads", "limb_lead_weights"]
 
 STANDARD_12 = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 INDEPENDENT_8 = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -40,6 +40,18 @@ def _canonical(names: tuple[str, ...]) -> tuple[str, ...]:
     if duplicated:
         raise DataError(f"lead names must be unique, got {', '.join(duplicated)} more than once in {leads}")
     return leads
+
+
+def common_leads(recordings: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """The standard twelve, or of recordings of few leads those that all have, in the order of the first.
+
+    A recording of eight of the standard twelve is one of twelve leads, whichever are missing.
+    """
+    each = [canonical_leads(leads) for leads in recordings]
+    if not each or any(len(set(STANDARD_12) & set(leads)) >= len(INDEPENDENT_8) for leads in each):
+        return STANDARD_12
+    shared = set(each[0]).intersection(*each[1:])
+    return tuple(lead for lead in each[0] if lead in shared) or STANDARD_12
 
 
 def limb_lead_weights(lead: str) -> tuple[float, float] | None:

@@ -17,7 +17,7 @@ from ecg_core.data.division import Division
 from ecg_core.data.encoding import Compression, Encoding, StoredAs
 from ecg_core.data.engines import Engine, checked_engine
 from ecg_core.data.files import checked_output, read_json, remove_replaced, replace_folder, sha256, write_atomic, write_json
-from ecg_core.data.leads import STANDARD_12, canonical_leads
+from ecg_core.data.leads import STANDARD_12, canonical_leads, common_leads
 from ecg_core.data.marks import Marks
 from ecg_core.data.shards import ShardWriter, WindowMaker, write_shards
 from ecg_core.data.source import scan
@@ -40,8 +40,8 @@ def prepare(
     *,
     fs: float = 250.0,
     seconds: float = 10.0,
-    leads: Sequence[str] = STANDARD_12,
-    reader: str = "auto",
+    leads: Sequence[str] | None = None,
+    reader: str | Mapping[str, Any] = "auto",
     labels: str | Path | None = None,
     patient: str | None = None,
     split: str | None = None,
@@ -64,8 +64,9 @@ def prepare(
         out: Folder of the store; must not exist yet.
         fs: Sampling frequency of the store, Hz.
         seconds: Length of a window. Longer recordings give several, consecutive ones; shorter recordings are refused.
-        leads: Leads of the store; III, aVR, aVL and aVF are derived where I and II are there.
-        reader: Name of a registered reader, or ``"auto"``.
+        leads: Leads of the store; III, aVR, aVL and aVF are derived where I and II are there. ``None`` means the standard
+            twelve, or where no recording has eight of them, those that all recordings have.
+        reader: Name or configuration of a registered reader, or ``"auto"``.
         labels: CSV with ``record_id`` and further columns: ``patient_id``, ``age``, ``sex``, ``split`` and targets, whose
             classes are separated by ``;``.
         patient: Column that names the patient, if it is not ``patient_id``.
@@ -105,11 +106,13 @@ def prepare(
     checked_output(out, force=force, resume=resume and complete)
     if out.exists() and not complete and (out.is_file() or any(out.iterdir())):
         raise OutputExistsError(f"{out} is not a store, so it is never replaced; choose another output")
-    leads = canonical_leads(leads)
+    wanted = None if leads is None else canonical_leads(leads)
     division = Division.parse(split)
     encoding = Encoding(dtype, compression)
     where = checked_engine(engine, jobs=jobs, scheduler=scheduler)
     chosen, table = scan(source, reader=reader, labels=None if labels is None else Path(labels), patient=patient)
+    known = table.frame["leads"].tolist() if "leads" in table.frame else []
+    leads = wanted or (common_leads(known) if all(known) else STANDARD_12)
     chain = Compose.from_config(default_pipeline(fs) if pipeline is None else list(pipeline))
     config = chain.to_config()
     reserved = [name for name in _RESERVED if name in table.frame.columns]

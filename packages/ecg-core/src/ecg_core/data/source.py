@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["choose_reader", "scan"]
 
 
-def choose_reader(path: Path, name: str = "auto") -> Reader:
+def choose_reader(path: Path, name: str | Mapping[str, Any] = "auto") -> Reader:
     """The named reader, or the least general one that recognises the folder.
 
     Layouts of data sets come before file formats, and these before arrays of numbers (:attr:`Reader.generality`); within one
@@ -51,7 +52,7 @@ def choose_reader(path: Path, name: str = "auto") -> Reader:
 
 
 def scan(
-    path: Path, *, reader: str = "auto", labels: Path | None = None, patient: str | None = None
+    path: Path, *, reader: str | Mapping[str, Any] = "auto", labels: Path | None = None, patient: str | None = None
 ) -> tuple[Reader, RecordTable]:
     """The reader of a folder and the facts it finds, with labels joined."""
     chosen = choose_reader(path, reader)

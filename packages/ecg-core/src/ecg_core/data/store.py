@@ -176,6 +176,13 @@ class Store:
         return codes.astype(np.int64)
 
     @cached_property
+    def _demographics(self) -> dict[str, np.ndarray]:
+        """Age in years and sex as a number, of those of the two that are known of any window."""
+        age = pd.to_numeric(self.table["age"], errors="coerce").to_numpy(dtype=np.float32)
+        sex = self.table["sex"].map({"F": 0.0, "M": 1.0}).to_numpy(dtype=np.float32)
+        return {name: values for name, values in (("age", age), ("sex", sex)) if np.isfinite(values).any()}
+
+    @cached_property
     def _patients_known(self) -> bool:
         return bool((self._patients >= 0).all())
 
@@ -244,6 +251,7 @@ class Store:
             annotations=self._r_peaks(indices),
             seed=seed,
             epoch=epoch,
+            **{name: values[indices] for name, values in self._demographics.items()},
         )
 
     def record(self, index: int) -> Record:

@@ -21,10 +21,10 @@ from ecg_core.contracts.recipe import Recipe
 from ecg_core.discovery.registries import HEADS
 from ecg_core.errors import ConfigError
 from ecg_core.estimators.windows import embedded, encoder_for, windows_in
-from ecg_core.run.classification import ClassificationTask
 from ecg_core.run.order import Batches
 from ecg_core.run.run import Run
 from ecg_core.run.settings import Settings
+from ecg_core.tasks.classification import ClassificationTask
 
 __all__ = ["ECGClassifier"]
 

@@ -7,6 +7,7 @@ neither right nor wrong. Everything judged is a sum over recordings, so each boo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
@@ -70,6 +71,7 @@ class EventResult:
         ppv: ``found / (found + alarms)``.
         mean_ms: Mean of detection minus event, milliseconds; NaN where nothing was found.
         sd_ms: Standard deviation of these (divided by n - 1); NaN of fewer than two.
+        errors: Pairs of an error in milliseconds and how many events have it, sorted; errors are multiples of a sample.
     """
 
     name: str
@@ -81,6 +83,7 @@ class EventResult:
     ppv: Estimate
     mean_ms: float
     sd_ms: float
+    errors: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ class SampleEvaluation:
         level: Of the intervals.
         repeats: Bootstrap repeats.
         seed: Of the bootstrap.
+        fs: Of the labels, Hz; NaN where an older file does not tell.
     """
 
     per_class: tuple[SampleResult, ...]
@@ -108,6 +112,7 @@ class SampleEvaluation:
     level: float
     repeats: int
     seed: int
+    fs: float = math.nan
 
     def table(self) -> pd.DataFrame:
         """One row per class: class, samples, then f1, sensitivity and ppv with ``_low`` and ``_high``."""
@@ -183,7 +188,7 @@ def evaluate_samples(
     if not recordings:
         raise DataError("there is no recording to judge")
     confusion = np.array([_confusion(one, len(classes)) for one in recordings], dtype=np.float64)
-    counts = [np.array([_matches(one, name, fs, tolerance) for one in recordings], dtype=np.float64) for name in kinds]
+    matches = [[_matches(one, name, fs, tolerance) for one in recordings] for name in kinds]
     names = [one.patient for one in recordings]
     known = any(name is not None for name in names)
     codes = clusters(names if known else None, len(names))
@@ -196,7 +201,7 @@ def evaluate_samples(
         per_class=tuple(
             SampleResult(name, int(row.sum()), *rates) for name, row, rates in zip(classes, total, of_classes, strict=True)
         ),
-        events=tuple(_event(name, each, weights, level) for name, each in zip(kinds.values(), counts, strict=True)),
+        events=tuple(_event(name, each, weights, level) for name, each in zip(kinds.values(), matches, strict=True)),
         macro_f1=macro_estimate([rates[0] for rates in of_classes], f1_drawn, level),
         n_records=len(recordings),
         n_patients=int(codes.max()) + 1 if known else None,
@@ -204,6 +209,7 @@ def evaluate_samples(
         level=level,
         repeats=repeats,
         seed=seed,
+        fs=fs,
     )
 
 
@@ -214,23 +220,33 @@ def _confusion(one: LabelledRecording, classes: int) -> np.ndarray:
     return np.bincount(one.truth[known] * classes + one.found[known], minlength=classes**2).reshape(classes, classes)
 
 
-def _matches(one: LabelledRecording, name: str, fs: float, tolerance: float) -> list[float]:
-    """Found, missed, alarms, sum of errors and sum of their squares, in milliseconds."""
+class _Matches(NamedTuple):
+    """Events of one kind in one recording: detected ones, those that are not, detections of nothing; errors in milliseconds."""
+
+    found: int
+    missed: int
+    alarms: int
+    errors: np.ndarray
+
+
+def _matches(one: LabelledRecording, name: str, fs: float, tolerance: float) -> _Matches:
     events = np.asarray(one.events.get(name, ()), dtype=np.int64)
     detections = np.asarray(one.detections.get(name, ()), dtype=np.int64)
     pairs = matched(events.astype(np.float64), detections.astype(np.float64), tolerance=tolerance * fs)
-    errors = np.array([1000 * (detections[j] - events[i]) / fs for i, j in pairs])
+    errors = np.array([1000 * (detections[j] - events[i]) / fs for i, j in pairs], dtype=np.float64)
     alone = np.delete(detections, [j for _, j in pairs])
-    alarms = int((one.truth[alone] >= 0).sum())
-    return [len(pairs), len(events) - len(pairs), alarms, float(errors.sum()), float((errors**2).sum())]
+    return _Matches(len(pairs), len(events) - len(pairs), int((one.truth[alone] >= 0).sum()), errors)
 
 
-def _event(name: str, counts: np.ndarray, weights: Floats, level: float) -> EventResult:
-    found, missed, alarms, errors, squares = counts.sum(axis=0).tolist()
-    rates = _rates(found, missed, alarms, *(weights @ counts[:, :3]).T, level=level)
-    mean = errors / found if found else float("nan")
-    spread = np.sqrt(max(0.0, squares - found * mean**2) / (found - 1)) if found > 1 else float("nan")
-    return EventResult(name, int(found), int(missed), int(alarms), *rates, mean, float(spread))
+def _event(name: str, matches: Sequence[_Matches], weights: Floats, level: float) -> EventResult:
+    counts = np.array([match[:3] for match in matches], dtype=np.float64)
+    found, missed, alarms = counts.sum(axis=0).tolist()
+    rates = _rates(found, missed, alarms, *(weights @ counts).T, level=level)
+    errors = np.concatenate([match.errors for match in matches])
+    mean = float(errors.mean()) if len(errors) else float("nan")
+    spread = float(errors.std(ddof=1)) if len(errors) > 1 else float("nan")
+    each = tuple(zip(*(column.tolist() for column in np.unique(errors, return_counts=True)), strict=True))
+    return EventResult(name, int(found), int(missed), int(alarms), *rates, mean, spread, each)
 
 
 def _of_class(confusion: np.ndarray, number: int) -> tuple[Any, Any, Any]:

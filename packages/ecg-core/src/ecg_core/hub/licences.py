@@ -11,7 +11,7 @@ from ecg_core.errors import ECGError, RunError
 from ecg_core.run.card import Card
 from ecg_core.run.directory import RunDirectory
 from ecg_core.run.from_hub import HubAddress
-from ecg_core.run.sources import card_of, run_of
+from ecg_core.run.training.sources import card_of, run_of
 
 __all__ = ["Origin", "check_may_be_shared", "hub_licence", "origin_of"]
 

@@ -16,7 +16,7 @@ from ecg_core.hub.without_paths import known_paths, without_paths
 from ecg_core.run.card import Card
 from ecg_core.run.directory import RunDirectory
 from ecg_core.run.from_hub import HubAddress, local
-from ecg_core.run.sources import card_of, run_of
+from ecg_core.run.training.sources import card_of, run_of
 
 __all__ = ["ModelFacts"]
 

@@ -13,8 +13,8 @@ from ecg_core.errors import ConfigError, RunError
 from ecg_core.hub.licences import check_may_be_shared
 from ecg_core.hub.model_facts import ModelFacts
 from ecg_core.hub.pretrained import write_folder
-from ecg_core.run.exported import needed
 from ecg_core.run.from_hub import HubAddress, first_line, quiet
+from ecg_core.run.inference.exported import needed
 
 __all__ = ["push"]
 

@@ -80,7 +80,7 @@ class RPeaks(nn.Module):
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         """Positions in order."""
-        energy = self._energy(x)[:, None]  # (batch, 1, samples)
+        energy = self.energy(x)[:, None]  # (batch, 1, samples)
         short, long = (F.avg_pool1d(energy, n, 1, n // 2, count_include_pad=False) for n in (self.short, self.long))
         _, best = F.max_pool1d(short, 2 * self.apart + 1, 1, self.apart, return_indices=True)
         samples = x.shape[-1]
@@ -94,12 +94,14 @@ class RPeaks(nn.Module):
         at = energy[:, 0].gather(1, near.flatten(1)).unflatten(1, near.shape[1:]).argmax(dim=-1, keepdim=True)
         return torch.where(order < samples, near.gather(2, at)[..., 0], order)
 
-    def _energy(self, x: Tensor) -> Tensor:
+    def energy(self, x: Tensor) -> Tensor:
+        """Energy between 8 and 20 Hz, ``(batch, samples)``, the sum over leads in units of each lead's mean."""
         x = (x if self.leads == "all" else x[:, :1]).nan_to_num(0.0, 0.0, 0.0)
         largest = x.abs().amax(dim=-1, keepdim=True)
         x = x / torch.where(largest > 0, largest, torch.ones_like(largest))  # squares of anything stay finite
         kernel = self.taps.to(x.dtype)[None, None].expand(x.shape[1], -1, -1)
-        band = F.conv1d(x, kernel, padding=len(self.taps) // 2, groups=x.shape[1])
+        reach = len(self.taps) // 2
+        band = F.conv1d(F.pad(x, (reach, reach), mode="replicate"), kernel, groups=x.shape[1])
         squared = band.square()
         mean = squared.mean(dim=-1, keepdim=True)
         return (squared / torch.where(mean > 0, mean, torch.ones_like(mean))).sum(dim=1)
@@ -187,7 +189,7 @@ class BeatSentences(nn.Module):
         start = torch.where(long, (peaks - half).clamp(min=0), start)
         end = torch.where(long, (start + self.token_len).minimum(end_of_all), end)
         first = peaks - half
-        return (first if self.centred else first.maximum(start.where(peaks - start > half, first))), start, end
+        return (first if self.centred else torch.where(peaks - start > half, start, first)), start, end
 
 
 def _sinc(x: float) -> float:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ecg_core import __version__
 from ecg_core.errors import ConfigError, RunError
-from ecg_core.run.exported import needed
+from ecg_core.run.inference.exported import needed
 
 __all__ = ["CARDS", "HubAddress", "first_line", "local", "pinned", "quiet", "working_copy"]
 

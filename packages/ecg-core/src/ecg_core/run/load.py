@@ -9,8 +9,8 @@ from torch import nn
 
 from ecg_core.run.card import Card, SignalContract, load_card
 from ecg_core.run.directory import RunDirectory
-from ecg_core.run.exported import SUFFIXES, Exported
 from ecg_core.run.from_hub import CARDS, local
+from ecg_core.run.inference.exported import SUFFIXES, Exported
 
 __all__ = ["Loaded", "card_of", "load"]
 

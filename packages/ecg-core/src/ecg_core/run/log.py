@@ -9,7 +9,7 @@ from ecg_core import __version__
 from ecg_core.discovery.index import Component
 from ecg_core.discovery.manager import PluginManager, plugin_manager
 from ecg_core.errors import ConfigError
-from ecg_core.run.exported import needed
+from ecg_core.run.inference.exported import needed
 
 __all__ = ["Log", "check_log", "log_of_shell", "logging_hooks"]
 

@@ -24,9 +24,9 @@ from ecg_core.discovery.installed_hooks import installed_hooks
 from ecg_core.errors import ConfigError, RunError
 from ecg_core.run.checkpoint import newest_checkpoint, save_checkpoint
 from ecg_core.run.log import Log, logging_hooks
-from ecg_core.run.optimization import Rates, build_optimizer
+from ecg_core.run.optimization.optimization import Rates, build_optimizer
+from ecg_core.run.optimization.plateau import Plateau
 from ecg_core.run.order import Batches
-from ecg_core.run.plateau import Plateau
 from ecg_core.run.progress import MetricsFile, Reporter, Stopwatch
 from ecg_core.run.settings import Settings
 

@@ -11,12 +11,12 @@ import torch
 import ecg_core
 from ecg_core.errors import CheckpointError, ConfigError, RunError
 from ecg_core.run.directory import RunDirectory
-from ecg_core.run.evaluate import evaluate
-from ecg_core.run.export import export
-from ecg_core.run.finetune import finetune
 from ecg_core.run.from_hub import HubAddress, local, working_copy
+from ecg_core.run.inference.export import export
+from ecg_core.run.inference.predict import predict
 from ecg_core.run.load import load
-from ecg_core.run.predict import predict
+from ecg_core.run.scoring.evaluate import evaluate
+from ecg_core.run.training.finetune import finetune
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from ecg_core.errors import ConfigError, RunError
 from ecg_core.hub.licences import origin_of
 from ecg_core.hub.pull import pull
 from ecg_core.run.load import load
-from ecg_core.run.sources import card_of
+from ecg_core.run.training.sources import card_of
 
 # huggingface_hub 2.4 itself uses a word that its HTTP client calls old, when it sends a large file.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")

@@ -12,7 +12,7 @@ from ecg_core.contracts.ssl import SSLMethod
 from ecg_core.data.batch import Batch
 from ecg_ssl.masking import mask_spans
 
-__all__ = ["BaseTokenPredictor", "StepEncoder", "scale_gradient"]
+__all__ = ["BaseTokenPredictor", "StepEncoder", "check_fs", "scale_gradient"]
 
 
 class StepEncoder(Protocol):
@@ -41,6 +41,21 @@ class StepEncoder(Protocol):
         """The tokens in front of the first block and behind each."""
 
 
+def check_fs(batch: Batch, fs: float, who: str) -> None:
+    """One clear error for windows at another sampling frequency than tokens are cut at.
+
+    Args:
+        batch: Windows.
+        fs: Hz of the tokens.
+        who: The method that asks, for the message.
+
+    Raises:
+        ValueError: They are.
+    """
+    if batch.fs != fs:
+        raise ValueError(f"{who} cuts tokens at {fs:g} Hz, got windows at {batch.fs:g} Hz; prepare them with --fs {fs:g}")
+
+
 class BaseTokenPredictor(SSLMethod):
     """Base of methods that put a learned token where steps are hidden; a subclass implements ``loss``.
 
@@ -48,6 +63,7 @@ class BaseTokenPredictor(SSLMethod):
         backbone: A backbone with ``local``, ``embed`` and ``contextual``, such as ``wav2vec2``.
         mask_ratio: Share of the steps that spans would hide if none overlapped.
         mask_length: Steps of a span.
+        own_token: The method learns what stands in the place of hidden steps; otherwise the backbone has a word for it.
 
     Raises:
         TypeError: The backbone has no such halves.
@@ -58,11 +74,14 @@ class BaseTokenPredictor(SSLMethod):
     made_for: ClassVar[str] = "wav2vec2"
     """A backbone that is."""
 
-    def __init__(self, backbone: Backbone, *, mask_ratio: float, mask_length: int) -> None:
+    mask_token: nn.Parameter
+
+    def __init__(self, backbone: Backbone, *, mask_ratio: float, mask_length: int = 1, own_token: bool = True) -> None:
         super().__init__()
         self.backbone = self.with_halves(backbone)
         self.mask_ratio, self.mask_length = mask_ratio, mask_length
-        self.mask_token = nn.Parameter(torch.empty(self.encoder.width).uniform_())
+        if own_token:
+            self.mask_token = nn.Parameter(torch.empty(self.encoder.width).uniform_())
 
     @classmethod
     def conformance_params(cls) -> dict[str, Any]:

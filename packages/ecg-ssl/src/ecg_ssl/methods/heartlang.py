@@ -10,6 +10,7 @@ give them away; the tokenizer is told leads and seconds, as it was when it was t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Protocol, cast
 
 import torch
@@ -20,11 +21,11 @@ from ecg_core.contracts.losses import Losses
 from ecg_core.contracts.recipe import Recipe
 from ecg_core.data.batch import Batch
 from ecg_core.layers.beats import Sentence
-from ecg_ssl.base.token import BaseTokenPredictor
+from ecg_ssl.base.token import BaseTokenPredictor, check_fs
 from ecg_ssl.frozen import Frozen, trained_backbone
 from ecg_ssl.layers.code_usage import CodeUsage
 from ecg_ssl.masking import mask_by_noise
-from ecg_ssl.methods.vq_hbr import Tokenizer, check_fs
+from ecg_ssl.methods.vq_hbr import Tokenizer
 from ecg_ssl.objectives.code_prediction import code_prediction
 
 __all__ = ["HeartLang", "SentenceEncoder"]
@@ -73,11 +74,11 @@ class HeartLang(BaseTokenPredictor):
         self,
         backbone: Backbone,
         *,
-        tokenizer: Backbone | str | None = None,
+        tokenizer: Backbone | str | Mapping[str, Any] | None = None,
         mask_ratio: float = 0.5,
         parity: Literal["paper", "official"] = "paper",
     ) -> None:
-        super().__init__(backbone, mask_ratio=mask_ratio, mask_length=1)
+        super().__init__(backbone, mask_ratio=mask_ratio)
         if tokenizer is None:
             raise ValueError(
                 "HeartLang tells the codes of a trained tokenizer: pass tokenizer=, the run of "

@@ -64,7 +64,7 @@ class HuBERTECG(BaseTokenPredictor):
         *,
         codebooks: Sequence[int] = (100,),
         target: str = "mfcc",
-        teacher: Backbone | str | None = None,
+        teacher: Backbone | str | Mapping[str, Any] | None = None,
         mask_ratio: float = 0.33,
         mask_length: int = 1,
         width: int = 256,
@@ -171,7 +171,7 @@ class HuBERTECG(BaseTokenPredictor):
         return [cast("ClusterCodes", codebook) for codebook in self.codebooks]
 
 
-def _layer(target: str, teacher: Backbone | str | None) -> int | None:
+def _layer(target: str, teacher: Backbone | str | Mapping[str, Any] | None) -> int | None:
     """The block that a target names, or ``None`` for descriptors."""
     kind, _, number = target.partition(":")
     if target not in DESCRIPTORS and not (kind == "layer" and number.isdigit()):

@@ -23,10 +23,11 @@ from ecg_core.contracts.ssl import SSLMethod
 from ecg_core.data.batch import Batch
 from ecg_core.layers.beats import Sentence
 from ecg_core.layers.sentences import SentenceTransformer
+from ecg_ssl.base.token import check_fs
 from ecg_ssl.gather import gather_rows
 from ecg_ssl.layers.spherical_codes import spherical_codes
 
-__all__ = ["Quantizer", "Tokenizer", "VQHBR", "check_fs"]
+__all__ = ["Quantizer", "Tokenizer", "VQHBR"]
 
 
 class Quantizer(Protocol):
@@ -69,16 +70,6 @@ class Tokenizer(Protocol):
 
     def codes(self, sentence: Sentence, *, told: bool = True) -> Tensor:
         """The code of every token, ``(batch, tokens)``."""
-
-
-def check_fs(batch: Batch, fs: float, who: str) -> None:
-    """One clear error for windows at another sampling frequency than beats are cut at.
-
-    Raises:
-        ValueError: They are.
-    """
-    if batch.fs != fs:
-        raise ValueError(f"{who} cuts beats at {fs:g} Hz, got windows at {batch.fs:g} Hz; prepare them with --fs {fs:g}")
 
 
 class VQHBR(SSLMethod):

@@ -1,0 +1,1 @@
+"""What a run says of new recordings: predictions, embeddings, explanations, exported files."""

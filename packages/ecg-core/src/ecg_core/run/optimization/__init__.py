@@ -1,0 +1,1 @@
+"""How a run moves weights: optimizers, schedules, rates by layer."""

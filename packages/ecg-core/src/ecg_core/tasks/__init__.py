@@ -1,0 +1,1 @@
+"""Tasks: what a backbone with a head is asked: classes of a window, labels of every sample, numbers."""
