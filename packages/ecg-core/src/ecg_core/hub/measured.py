@@ -77,7 +77,7 @@ def _one(facts: ModelFacts, split: str, stored: Mapping[str, Any]) -> Iterator[s
     else:
         names = {"mae": "mean absolute error", "r2": "R²", "bias": "bias", "deviation": "SD of errors"}
         rows = [(said, interval(stored.get(word))) for word, said in names.items()]
-        yield from table((str(stored.get("name")), "value"), rows)
+        yield from table((str(stored.get("name")), "value (95% interval)"), rows)
     for word, said in (("warnings", "**Warning:**"), ("notes", "Note:")):
         for sentence in stored.get(word, ()):
             yield ""

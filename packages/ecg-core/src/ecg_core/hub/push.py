@@ -13,7 +13,7 @@ from ecg_core.errors import ConfigError, RunError
 from ecg_core.hub.licences import check_may_be_shared
 from ecg_core.hub.model_facts import ModelFacts
 from ecg_core.hub.pretrained import write_folder
-from ecg_core.run.from_hub import HubAddress
+from ecg_core.run.from_hub import HubAddress, first_line, quiet
 from ecg_core.run.inference.exported import needed
 
 __all__ = ["push"]
@@ -61,7 +61,7 @@ def push(
         check_may_be_shared(facts.origin, str(run))
     with tempfile.TemporaryDirectory() as temporary:
         write_folder(facts, Path(temporary))
-        with _told(address):
+        with quiet(), _told(address):
             api = hub.HfApi(token=token, library_name="ecg-core", library_version=__version__)
             api.create_repo(address.repo, private=private, repo_type="model", exist_ok=True)
             commit = api.upload_folder(
@@ -80,7 +80,7 @@ def _told(address: HubAddress) -> Iterator[None]:
     try:
         yield
     except errors.HFValidationError as error:
-        raise ConfigError(f"{address} is no address of the hub ({_first_line(error)})") from None
+        raise ConfigError(f"{address} is no address of the hub ({first_line(error)})") from None
     except errors.OfflineModeIsEnabled:
         raise RunError(f"{address} cannot be written to while HF_HUB_OFFLINE keeps the network away; unset it") from None
     except errors.HfHubHTTPError as error:
@@ -90,10 +90,8 @@ def _told(address: HubAddress) -> Iterator[None]:
                 f"the hub does not let you write to {address.repo}; log in with `hf auth login` (a token that may write) "
                 "or choose a repository of your own"
             ) from None
-        raise RunError(f"the hub did not take {address} ({_first_line(error)}); try again later") from None
+        raise RunError(f"the hub did not take {address} ({first_line(error)}); try again later") from None
     except (errors.HTTPError, OSError) as error:
-        raise RunError(f"the hub cannot be reached ({_first_line(error)}); nothing was put at {address}") from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:;")
+        raise RunError(f"the hub cannot be reached ({first_line(error)}); nothing was put at {address}") from None
+    except RuntimeError as error:  # of a large file, with the reason behind it
+        raise RunError(f"the hub did not take {address} ({first_line(error.__cause__ or error)}); try again later") from None

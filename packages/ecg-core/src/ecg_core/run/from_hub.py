@@ -19,7 +19,7 @@ from ecg_core import __version__
 from ecg_core.errors import ConfigError, RunError
 from ecg_core.run.inference.exported import needed
 
-__all__ = ["CARDS", "HubAddress", "local", "pinned", "working_copy"]
+__all__ = ["CARDS", "HubAddress", "first_line", "local", "pinned", "quiet", "working_copy"]
 
 CARDS = ("model.json", "backbone.json")
 _FILES = ("*.json", "*.safetensors", "*.md")
@@ -66,7 +66,7 @@ class HubAddress:
             MissingExtraError: huggingface_hub is not installed.
         """
         hub = needed("huggingface_hub")
-        with _quiet(), _told(self):
+        with quiet(), _told(self):
             folder = Path(
                 hub.snapshot_download(
                     self.repo,
@@ -153,9 +153,9 @@ def _told(address: HubAddress) -> Iterator[None]:
     except errors.LocalEntryNotFoundError as error:
         raise RunError(_unreachable(address, error)) from None
     except errors.HFValidationError as error:
-        raise ConfigError(f"{address} is no address of the hub ({_first_line(error)})") from None
+        raise ConfigError(f"{address} is no address of the hub ({first_line(error)})") from None
     except (errors.HfHubHTTPError, errors.HTTPError) as error:
-        raise RunError(f"the hub did not give {address} ({_first_line(error)}); try again later") from None
+        raise RunError(f"the hub did not give {address} ({first_line(error)}); try again later") from None
 
 
 def _unreachable(address: HubAddress, error: Exception) -> str:
@@ -163,17 +163,16 @@ def _unreachable(address: HubAddress, error: Exception) -> str:
         return (
             f"{address} was never fetched whole, and HF_HUB_OFFLINE keeps the network away; fetch it once without that variable"
         )
-    return (
-        f"the hub cannot be reached, and no whole copy of {address} is on this machine ({_first_line(error)}); try again online"
-    )
+    return f"the hub cannot be reached, and no whole copy of {address} is on this machine ({first_line(error)}); try again online"
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error says, as part of a sentence."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:;")
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the client's progress bars where nobody watches."""
     utils = import_module("huggingface_hub.utils")
     if sys.stderr.isatty() or utils.are_progress_bars_disabled():

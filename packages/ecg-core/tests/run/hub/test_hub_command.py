@@ -12,6 +12,9 @@ import pytest
 from ecg_core.cli.main import main
 from ecg_core.data.files import read_json, write_json
 
+# huggingface_hub 2.4 itself uses a word that its HTTP client calls old, when it sends a large file.
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
 
 @pytest.fixture
 def ecg(capsys):

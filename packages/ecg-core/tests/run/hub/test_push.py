@@ -15,6 +15,9 @@ from ecg_core.hub.pull import pull
 from ecg_core.run.load import load
 from ecg_core.run.training.sources import card_of
 
+# huggingface_hub 2.4 itself uses a word that its HTTP client calls old, when it sends a large file.
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
 IMPORTED = {"layout": "toy", "model": "Toy (Na, 2024)", "source": "https://example.org", "file": "toy.pt", "sha256": "0" * 64}
 
 
@@ -33,13 +36,15 @@ def imported(finetuned, tmp_path):
     return make
 
 
-def test_what_is_pushed_comes_back_and_answers_alike(hub, finetuned):
+def test_what_is_pushed_comes_back_and_answers_alike(hub, finetuned, capsys):
     run = finetuned()
     there = ecg_core.push(run, "owner/small", message="first", token="not-a-token")
     x = torch.randn(2, 2, 100)
     assert torch.equal(load(run).module(x), load(there).module(x))
     assert there == f"hf://owner/small@{hub.state('owner/small', 'main')[0]}"
     assert hub.messages == ["first"]
+    assert capsys.readouterr().err == ""  # nobody watches, so no bar of the hub's client either
+    assert list(hub.large.values()) == [(run / "model.safetensors").read_bytes()]  # weights go the way of large files
     assert set(hub.state("owner/small", "main")[1]) - {".gitattributes"} == {
         "README.md", "model.json", "model.safetensors", "pipeline.json", "run.json",
     }  # fmt: skip
@@ -113,6 +118,14 @@ def test_a_hub_that_refuses_is_one_sentence(hub, finetuned, status, said):
     hub.refuse = status
     with pytest.raises(RunError, match=said):
         ecg_core.push(finetuned(), "owner/small", token="not-a-token")
+
+
+def test_a_hub_that_does_not_take_the_weights_is_one_sentence_and_there_is_no_commit(hub, finetuned, capsys):
+    hub.full = True
+    with pytest.raises(RunError, match=r"the hub did not take hf://owner/small \(.+\); try again later"):
+        ecg_core.push(finetuned(), "owner/small", token="not-a-token")
+    assert hub.repos["owner/small"] == []
+    assert capsys.readouterr().err == ""
 
 
 def test_a_hub_that_is_not_there_is_one_sentence(hub, finetuned, monkeypatch):

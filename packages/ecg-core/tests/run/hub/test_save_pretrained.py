@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import re
 
+import numpy as np
 import pytest
 import torch
 
 import ecg_core
 from ecg_core.data.files import read_json, write_json
 from ecg_core.errors import CheckpointError, OutputExistsError, RunError
+from ecg_core.evaluation.regression import evaluate_numbers
+from ecg_core.evaluation.samples import LabelledRecording, evaluate_samples
 from ecg_core.hub.licences import hub_licence
+from ecg_core.hub.markdown import interval, table
 from ecg_core.hub.without_paths import without_paths
 from ecg_core.run.load import load
 from ecg_core.run.scoring.evaluate import evaluate
@@ -179,6 +183,46 @@ def test_a_path_that_is_known_is_cut_down_whatever_signs_it_holds():
 )
 def test_licences_in_words_become_those_of_the_hub_where_it_has_them(words, there):
     assert hub_licence(words) == there
+
+
+def _with_evaluation(run, stored):
+    write_json(run / "evaluation-test.json", {"data": read_json(run / "run.json")["data"]["fingerprint"], **stored.to_dict()})
+
+
+def test_numbers_of_a_model_of_amounts_stand_in_the_readme(finetuned, tmp_path):
+    run = finetuned()
+    truth = np.array([30.0, 40.0, 55.0, 70.0])
+    found = evaluate_numbers(
+        truth, truth + np.array([1.0, -2.0, 3.0, 2.0]), name="age", patients=list("abcd"), repeats=20, seed=0
+    )
+    _with_evaluation(run, found)
+    text = _readme(ecg_core.save_pretrained(run, tmp_path / "saved"))
+    assert "| age | value (95% interval) |" in text
+    assert f"| mean absolute error | 2.000 ({found.mae.low:.3f} to {found.mae.high:.3f}) |" in text
+    assert "| bias | 1.000 (" in text
+    assert '- "mae"\n' in text
+
+
+def test_numbers_of_a_model_of_samples_stand_in_the_readme(finetuned, tmp_path):
+    run = finetuned()
+    truth = np.repeat([0, 1], 50)
+    one = LabelledRecording(truth, truth, {"onset": np.array([50])}, {"onset": np.array([53, 90])}, "a")
+    found = evaluate_samples([one], classes=("none", "QRS"), kinds={"onset": "QRS onset"}, fs=100.0, repeats=5)
+    _with_evaluation(run, found)
+    text = _readme(ecg_core.save_pretrained(run, tmp_path / "saved"))
+    assert "Macro F1 of samples: 1.000" in text
+    assert "| QRS | 50 | 1.000 (" in text
+    assert "Events, within 150 ms:" in text
+    assert "| QRS onset | 1 | 0 |" in text
+
+
+def test_a_number_that_is_undefined_is_called_so():
+    assert interval({"value": None, "low": None, "high": None}) == interval(None) == "undefined"
+    assert interval({"value": 0.5, "low": None, "high": None}) == "0.500"
+
+
+def test_a_bar_in_a_cell_does_not_end_it():
+    assert table(("a|b",), [("c\nd",)]) == ["| a\\|b |", "| --- |", "| c d |"]
 
 
 def test_an_evaluation_that_is_damaged_is_named_and_nothing_is_saved(finetuned, tmp_path):
