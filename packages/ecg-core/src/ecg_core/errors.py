@@ -9,6 +9,7 @@ __all__ = [
     "AmbiguousComponentError",
     "CheckpointError",
     "CollapseWarning",
+    "ContentWarning",
     "ComponentLoadError",
     "ConfigError",
     "DataError",
@@ -74,6 +75,10 @@ class PluginWarning(UserWarning):
 
 class ProvenanceWarning(UserWarning):
     """A model was saved with another version of a package than the one installed; it may not do what it did."""
+
+
+class ContentWarning(UserWarning):
+    """Something in the data or in a saved run is not as it should be, and what is done about it."""
 
 
 class CollapseWarning(UserWarning):

@@ -19,7 +19,15 @@ from ecg_core.discovery.names import comparison_key, near_names
 from ecg_core.discovery.registries import COMMANDS
 from ecg_core.discovery.summaries import summary
 from ecg_core.discovery.torch_backends import keep_torch_importable
-from ecg_core.errors import CollapseWarning, ECGError, PluginWarning, ProvenanceWarning, UnknownComponentError, missing_extra
+from ecg_core.errors import (
+    CollapseWarning,
+    ContentWarning,
+    ECGError,
+    PluginWarning,
+    ProvenanceWarning,
+    UnknownComponentError,
+    missing_extra,
+)
 
 __all__ = ["BUILT_IN", "app", "run"]
 
@@ -132,7 +140,7 @@ def _told_in_one_line(console: Console) -> Iterator[None]:
     show = warnings.showwarning
 
     def tell(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-        if issubclass(category, (CollapseWarning, PluginWarning, ProvenanceWarning, FutureWarning)):
+        if issubclass(category, (CollapseWarning, ContentWarning, PluginWarning, ProvenanceWarning, FutureWarning)):
             console.print(Text.assemble(("ecg:", "bold yellow"), " ", str(message)))
         else:
             show(message, category, *where, **more)

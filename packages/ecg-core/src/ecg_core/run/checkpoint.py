@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ecg_core.data.files import new_folder, read_json, sha256, write_json
-from ecg_core.errors import CheckpointError
+from ecg_core.errors import CheckpointError, ContentWarning
 
 __all__ = ["Checkpoint", "load_tensors", "load_weights", "newest_checkpoint", "save_checkpoint", "save_tensors"]
 
@@ -103,7 +103,7 @@ def newest_checkpoint(folder: Path) -> Checkpoint | None:
             damaged.append(str(error))
             continue
         if damaged:
-            warnings.warn(f"{damaged[0]}; going on from {path.name}", stacklevel=2)
+            warnings.warn(f"{damaged[0]}; going on from {path.name}", ContentWarning, stacklevel=2)
         return found
     if damaged:
         raise CheckpointError(f"{damaged[0]}; no earlier checkpoint is whole, start again with --force")

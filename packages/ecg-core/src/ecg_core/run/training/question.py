@@ -15,7 +15,7 @@ from ecg_core.contracts.task import Task
 from ecg_core.data.few_labels import draw_fraction, draw_shots
 from ecg_core.data.numbers import numbers_of
 from ecg_core.data.store import Store
-from ecg_core.errors import ConfigError, DataError
+from ecg_core.errors import ConfigError, ContentWarning, DataError
 from ecg_core.evaluation.metrics import auroc, macro
 from ecg_core.evaluation.regression import mean_absolute_error, r_squared
 from ecg_core.run.order import Batches
@@ -110,6 +110,7 @@ class ClassQuestion(Question):
             warnings.warn(
                 f"no training window has the class {', '.join(unseen)} of target {target!r}, so the model cannot answer it, and "
                 "validation windows of it count as examples of none; prepare the store with another split or other labels",
+                ContentWarning,
                 stacklevel=2,
             )
 
