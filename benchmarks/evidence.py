@@ -48,8 +48,8 @@ MOVED = [{"name": "time_shift"}, {"name": "amplitude_scale"}]
 UNET = {"name": "unet"}
 SMALL_UNET = {
     "name": "unet",
-    "backbone": {"name": "unet", "widths": [8, 16, 32, 64]},
-    "head": {"name": "unet_decoder", "widths": [32, 16, 8], "kernel_size": 9},
+    "backbone": {"kind": "backbones", "name": "unet", "widths": [8, 16, 32, 64]},
+    "head": {"kind": "heads", "name": "unet_decoder", "widths": [32, 16, 8], "kernel_size": 9, "classes": 6},
 }
 # Student's t at 97.5 % for 1 … 4 degrees of freedom.
 _T = (12.706, 4.303, 3.182, 2.776)
