@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 from torch import Tensor, nn
@@ -58,10 +59,9 @@ class StepsThenContext(Backbone):
             PostNormBlock(width, heads=heads, mlp_ratio=mlp_ratio, dropout=dropout, skip=layer_drop) for _ in range(depth)
         )
 
+    @abstractmethod
     def sequence(self, x: Tensor) -> Tensor:
-        """What the convolutions look at, ``(batch, channels, samples)``: the leads."""
-        self.check_input(x)
-        return x
+        """What the convolutions look at, ``(batch, channels, samples)``, of ``(batch, leads, samples)``."""
 
     def local(self, x: Tensor) -> Tensor:
         """What the convolutions make of the signal, ``(batch, steps, conv_width)``, not normalised yet."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from ecg_backbones.layers.convolution import HeConv1d, LazyHeConv1d
 from ecg_backbones.layers.geometry import Geometry
@@ -93,3 +93,8 @@ class Wav2Vec2(StepsThenContext):
     def steps(self, samples: int, stage: int = -1) -> int:
         """Steps of the map, counted layer by layer: what does not fill a pair is left out."""
         return self._geometry.steps(samples)
+
+    def sequence(self, x: Tensor) -> Tensor:
+        """The leads, as they are."""
+        self.check_input(x)
+        return x
