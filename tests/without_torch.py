@@ -15,8 +15,8 @@ from pathlib import Path
 
 # What may need torch: the second floor, the parts of the contracts that are torch modules, and what they carry.
 NEEDS_TORCH = (
-    "ecg_core.adaptation", "ecg_core.estimators", "ecg_core.hub", "ecg_core.layers", "ecg_core.run", "ecg_core.testing",
-    "ecg_core.__main__",
+    "ecg_core.adaptation", "ecg_core.estimators", "ecg_core.hub", "ecg_core.layers", "ecg_core.run", "ecg_core.tasks",
+    "ecg_core.testing", "ecg_core.__main__",
 )  # fmt: skip
 NEEDS_AN_EXTRA = (
     "ecg_core.config.yaml",
