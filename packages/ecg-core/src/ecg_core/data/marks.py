@@ -72,7 +72,7 @@ class Marks:
 
     def named(self, name: str, number: int) -> np.ndarray:
         """Positions of one name in one recording."""
-        row = self.names.index(name)
+        row = self._rows[name]
         end = int(self._ends[row, number])
         return self.positions[end - int(self.counts[row, number]) : end]
 
@@ -87,6 +87,10 @@ class Marks:
         for i, row in enumerate(rows):
             out[i, : len(row)] = row
         return out
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.names)}
 
     @cached_property
     def _ends(self) -> Any:

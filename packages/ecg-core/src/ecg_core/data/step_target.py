@@ -29,6 +29,7 @@ NONE = "none"
 STEP_KINDS = ("waves", "r_peaks", "beats", "rhythms")
 _HALF_WIDTH = 0.05  # seconds: a QRS complex lasts about twice as long
 _WAVES = {"p": "P", "qrs": "QRS", "t": "T"}
+_GROUPS = {"beats": "beat/", "rhythms": "rhythm/"}
 
 Positions = Mapping[str, np.ndarray]
 
@@ -71,8 +72,7 @@ class StepTarget:
             return cls(kind, (NONE, *_WAVES.values()), _lead(name, lead, there))
         if name == "r_peaks" and "r_peaks" in there:
             return cls(kind, (NONE, "R"))
-        groups = {"beats": "beat/", "rhythms": "rhythm/"}
-        found = [n.removeprefix(groups[name]) for n in there if name in groups and n.startswith(groups[name])]
+        found = [n.removeprefix(_GROUPS[name]) for n in there if name in _GROUPS and n.startswith(_GROUPS[name])]
         if found:
             return cls(kind, (NONE, *found) if name == "beats" else tuple(found))
         raise DataError(f"no annotations for {name!r}; targets of every sample are: {', '.join(cls.names(there)) or 'none'}")
@@ -81,10 +81,9 @@ class StepTarget:
     def names(cls, annotated: Iterable[str]) -> tuple[str, ...]:
         """Names of the targets that these annotations answer."""
         there = sorted(annotated)
-        leads = [n.rpartition("/")[2] for n in there if n.startswith("wave/qrs_on/")]
         points = ["r_peaks"] if "r_peaks" in there else []
-        groups = [word for word, start in (("beats", "beat/"), ("rhythms", "rhythm/")) if any(n.startswith(start) for n in there)]
-        return (*(f"waves/{lead}" for lead in leads), *points, *groups)
+        groups = [word for word, start in _GROUPS.items() if any(n.startswith(start) for n in there)]
+        return (*(f"waves/{lead}" for lead in _delineated(there)), *points, *groups)
 
     def labels(self, positions: Positions, start: int, stop: int, fs: float) -> np.ndarray:
         """``(stop - start,)`` int64 class numbers, -1 where nothing is known.
@@ -149,8 +148,13 @@ class StepTarget:
         return np.where(since >= 0, numbers[since], -1) if len(places) else np.full(stop - start, -1, dtype=np.int64)
 
 
+def _delineated(there: Sequence[str]) -> list[str]:
+    """Leads whose waves are annotated."""
+    return [name.rpartition("/")[2] for name in there if name.startswith("wave/qrs_on/")]
+
+
 def _lead(name: str, lead: str, there: Sequence[str]) -> str:
-    leads = [n.rpartition("/")[2] for n in there if n.startswith("wave/qrs_on/")]
+    leads = _delineated(there)
     if lead and lead not in leads:
         raise DataError(f"the waves of lead {lead} are not annotated; annotated leads are: {', '.join(leads) or 'none'}")
     if not leads:

@@ -110,7 +110,7 @@ def _consecutive(store: Store, split: str, target: str) -> Iterator[list[int]]:
 
 
 def _judged(store: Store, windows: list[int], steps: StepTarget, stitch: Stitcher) -> LabelledRecording:
-    first = store.record(windows[0])
+    patient = store.table["patient_id"].iloc[windows[0]]
     start = int(store.table["segment"].iloc[windows[0]]) * store.n_samples
     samples = len(windows) * store.n_samples
 
@@ -130,4 +130,5 @@ def _judged(store: Store, windows: list[int], steps: StepTarget, stitch: Stitche
     detections = positions_of(stretches(kept(), steps.classes, fs=store.fs), steps)
     marks = store.annotations(windows[0], whole=True)
     inside = {name: p[(p >= start) & (p < start + samples)] - start for name, p in marks.items()}
-    return LabelledRecording(steps.labels(marks, start, start + samples, store.fs), found, inside, detections, first.patient_id)
+    truth = steps.labels(marks, start, start + samples, store.fs)
+    return LabelledRecording(truth, found, inside, detections, patient if isinstance(patient, str) else None)

@@ -36,12 +36,14 @@ class Question(ABC):
         monitor: Which number of :meth:`measure` does, the larger the better.
         model: Name of the task that answers it, unless another is wanted.
         head: Name of that task's head.
+        field: Of a batch, where the targets go.
     """
 
     classes: tuple[str, ...]
     monitor: str
     model: str = "classifier"
     head: str = "linear"
+    field: str = "targets"
 
     def __init__(self, store: Store, target: str, train: np.ndarray, val: np.ndarray) -> None:
         self.store, self.target, self.train, self.val = store, target, train, val
@@ -84,7 +86,8 @@ class Question(ABC):
 
         def load(chosen: np.ndarray, epoch: int) -> Any:
             batch = self.store.batch(chosen, seed=seed, epoch=epoch)
-            return replace(batch, targets=self.targets(chosen)).to(device)
+            labels: dict[str, Any] = {self.field: self.targets(chosen)}
+            return replace(batch, **labels).to(device)
 
         return Batches(self.train, batch_size, load, seed=seed)
 

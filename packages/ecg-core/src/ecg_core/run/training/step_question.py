@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import numpy as np
 from ecg_core.contracts.task import Task
 from ecg_core.data.store import Store
 from ecg_core.errors import ConfigError, DataError
-from ecg_core.run.order import Batches
 from ecg_core.run.training.question import Question
 
 __all__ = ["StepQuestion"]
@@ -28,6 +26,7 @@ class StepQuestion(Question):
     monitor = "val_f1"
     model = "labeller"
     head = "per_step"
+    field = "step_targets"
 
     def __init__(self, store: Store, target: str) -> None:
         steps = store.step_target(target)
@@ -47,13 +46,6 @@ class StepQuestion(Question):
     def targets(self, indices: np.ndarray) -> np.ndarray:
         """``(windows, samples)`` int64 class numbers, -1 where nothing is known."""
         return self.store.step_matrix(self.target, indices)
-
-    def batches(self, batch_size: int, *, device: str, seed: int) -> Batches:
-        def load(chosen: np.ndarray, epoch: int) -> Any:
-            batch = self.store.batch(chosen, seed=seed, epoch=epoch)
-            return replace(batch, step_targets=self.targets(chosen)).to(device)
-
-        return Batches(self.train, batch_size, load, seed=seed)
 
     def measure(self, answers: np.ndarray) -> Mapping[str, float]:
         """Of ``(windows, classes, samples)`` probabilities: mean F1 of the classes that occur, and the share that is right."""
