@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,18 +14,18 @@ from torch import Tensor
 from ecg_core.contracts.backbone import Backbone
 from ecg_core.contracts.task import Task
 from ecg_core.data.files import checked_output, write_atomic
+from ecg_core.data.reader import Reader
 from ecg_core.data.store import Store
 from ecg_core.data.table import need_pyarrow
-from ecg_core.errors import ConfigError, DataError, ECGError, RunError
+from ecg_core.errors import ConfigError, DataError, RunError
 from ecg_core.run.inference.prepared_signal import PreparedSignal
-from ecg_core.run.inference.recordings import table_of
+from ecg_core.run.inference.recordings import each_answer
 from ecg_core.run.inference.window_scores import mean_by_record
 from ecg_core.run.load import Loaded, load
 
 __all__ = ["Embeddings", "embed"]
 
 _AT_ONCE = 64  # windows
-_REFUSALS = (ECGError, OSError, ValueError)
 _SUFFIXES = (".npz", ".csv", ".parquet")
 
 
@@ -107,27 +107,28 @@ def _of_recordings(
 ) -> Embeddings:
     signal = loaded.signal
     signal.chain()  # a package it needs is missing for all recordings, not for each
-    chosen, table = table_of(source, reader)
-    rejects = [[str(r["path"]), str(r["reason"])] for r in table.rejects.to_dict("records")]
-    values, names = [], []
-    for number, row in enumerate(table.rows()):
+
+    def answer(chosen: Reader, row: Mapping[str, Any]) -> tuple[str, np.ndarray]:
+        found = PreparedSignal.of(chosen, row, signal)
+        parts = []
+        hop = signal.samples * _AT_ONCE
+        end = found.n_samples // signal.samples * signal.samples
+        for start in range(0, end, hop):
+            block = np.ascontiguousarray(found.read(start, min(start + hop, end)))
+            windows = torch.from_numpy(block).reshape(len(signal.leads), -1, signal.samples).swapaxes(0, 1)
+            parts.append(_pooled(encoder, windows.contiguous()))
+        found.finish()
+        return found.record_id, np.concatenate(parts).astype(np.float64).mean(axis=0)
+
+    rejects, values, names = [], [], []
+    for number, total, path, found in each_answer(source, reader, answer):
         if progress is not None:
-            progress(number, len(table))
-        try:
-            found = PreparedSignal.of(chosen, row, signal)
-            parts = []
-            hop = signal.samples * _AT_ONCE
-            end = found.n_samples // signal.samples * signal.samples
-            for start in range(0, end, hop):
-                block = np.ascontiguousarray(found.read(start, min(start + hop, end)))
-                windows = torch.from_numpy(block).reshape(len(signal.leads), -1, signal.samples).swapaxes(0, 1)
-                parts.append(_pooled(encoder, windows.contiguous()))
-            found.finish()
-        except _REFUSALS as error:
-            rejects.append([row["path"], str(error)])
-            continue
-        values.append(np.concatenate(parts).astype(np.float64).mean(axis=0))
-        names.append(found.record_id)
+            progress(number, total)
+        if isinstance(found, str):
+            rejects.append([path, found])
+        else:
+            names.append(found[0])
+            values.append(found[1])
     if not values:
         told = f", e.g. {rejects[0][0]}: {rejects[0][1]}" if rejects else ""
         raise DataError(f"none of the {len(rejects)} recordings in {source} can be used{told}")

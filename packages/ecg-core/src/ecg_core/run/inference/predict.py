@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,10 +17,10 @@ from ecg_core.data.reader import Reader
 from ecg_core.data.record import Record
 from ecg_core.data.table import need_pyarrow
 from ecg_core.data.windows import prepared_windows
-from ecg_core.errors import ConfigError, DataError, ECGError
+from ecg_core.errors import ConfigError, DataError
 from ecg_core.run.card import SignalContract
 from ecg_core.run.inference.prepared_signal import PreparedSignal
-from ecg_core.run.inference.recordings import table_of
+from ecg_core.run.inference.recordings import each_answer
 from ecg_core.run.inference.scorer import LoadedScorer, Scorer, load_scorer
 from ecg_core.run.inference.stitching import Stitcher
 from ecg_core.run.inference.stretches import positions_of, stretches
@@ -31,7 +31,6 @@ ANNOTATOR = "ecg"
 """Extension of the annotation files that are written: ``r0007.ecg``."""
 
 _AT_ONCE = 64  # windows; a recording of a day has thousands
-_REFUSALS = (ECGError, OSError, ValueError)  # one recording that cannot be used does not stop the others
 _STRETCH = ("record_id", "label", "start_s", "stop_s", "probability")
 
 
@@ -89,7 +88,7 @@ def predict(
     loaded.signal.chain()  # a package it needs is missing for all recordings, not for each
     answer = _of_samples(loaded, folder, force) if loaded.scorer.per_step else _of_windows(loaded, windows, overlap)
     parts, rejects, count = [], [], 0
-    for number, total, path, found in _answers(Path(source), reader, answer):
+    for number, total, path, found in each_answer(Path(source), reader, answer):
         if progress is not None:
             progress(number, total)
         count += 1
@@ -187,19 +186,6 @@ def _probabilities(
         x = np.stack([block[:, start - some[0] : start - some[0] + signal.samples] for start in some])
         found.append(scorer.predict(Batch(x, fs=signal.fs, leads=signal.leads).to("cpu")))
     return np.asarray(torch.cat(found).numpy())
-
-
-def _answers(source: Path, reader: str, answer: Answer) -> Iterator[tuple[int, int, str, pd.DataFrame | str]]:
-    """Number, total, path, and the answer for a recording or the reason why there is none."""
-    chosen, table = table_of(source, reader)
-    total = len(table) + len(table.rejects)
-    for refused in table.rejects.to_dict("records"):
-        yield 0, total, str(refused["path"]), str(refused["reason"])
-    for number, row in enumerate(table.rows()):
-        try:
-            yield number, total, row["path"], answer(chosen, row)
-        except _REFUSALS as error:
-            yield number, total, row["path"], str(error)
 
 
 def _write(table: pd.DataFrame, out: Path) -> None:

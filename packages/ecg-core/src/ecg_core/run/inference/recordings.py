@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 from ecg_core.data.reader import Reader
 from ecg_core.data.record import Record
 from ecg_core.data.source import choose_reader, scan
 from ecg_core.data.table import RecordTable
-from ecg_core.errors import DataError
+from ecg_core.errors import DataError, ECGError
 
-__all__ = ["find_record", "table_of"]
+__all__ = ["each_answer", "find_record", "table_of"]
+
+T = TypeVar("T")
+
+_REFUSALS = (ECGError, OSError, ValueError)  # one recording that cannot be used does not stop the others
 
 
 def find_record(path: Path, reader: str = "auto") -> Record:
@@ -43,3 +49,18 @@ def table_of(path: Path, reader: str = "auto") -> tuple[Reader, RecordTable]:
         refused = [r["reason"] for r in table.rejects.to_dict("records") if Path(str(r["path"])).stem == stem.name]
         raise DataError(str(refused[0]) if refused else f"there is no recording {stem.name!r} in {stem.parent}")
     return chosen, RecordTable(table.frame[here])
+
+
+def each_answer(
+    source: Path, reader: str, answer: Callable[[Reader, Mapping[str, Any]], T]
+) -> Iterator[tuple[int, int, str, T | str]]:
+    """Number, total, path, and the answer for a recording of a source or the reason why there is none."""
+    chosen, table = table_of(source, reader)
+    total = len(table) + len(table.rejects)
+    for refused in table.rejects.to_dict("records"):
+        yield 0, total, str(refused["path"]), str(refused["reason"])
+    for number, row in enumerate(table.rows()):
+        try:
+            yield number, total, row["path"], answer(chosen, row)
+        except _REFUSALS as error:
+            yield number, total, row["path"], str(error)
