@@ -27,18 +27,32 @@ from ecg_core.run.training.finetune import finetune
 from ecg_core.run.training.pretrain import pretrain
 
 CNN = {"name": "resnet18", "widths": [16, 32, 64, 128]}
-_SMALL = {"width": 64, "depth": 4, "heads": 4, "head_width": 16}
+_BLOCKS = {"width": 64, "depth": 4, "heads": 4}
+_SMALL = {**_BLOCKS, "head_width": 16}
 LEADS = {"name": "vit_tiny", "patch_size": 50, **_SMALL}
 TIMES = {"name": "vit_time_tiny", "patch_size": 20, **_SMALL}
 WHOLE = {"name": "vit_leads_tiny", "patch_size": 1000, **_SMALL}
 GRID = {"name": "vit_grid_tiny", "patch_size": 50, **_SMALL}
-CROPA = {"name": "vit_cropa_b", "patch_size": 50, "width": 64, "depth": 4, "heads": 4}
+CROPA = {"name": "vit_cropa_b", "patch_size": 50, **_BLOCKS}
 CAUSAL = {
     "name": "cpc_encoder",
     "widths": [64, 64, 64, 64],
     "kernel_sizes": [9, 3, 3, 3],
     "strides": [4, 2, 1, 1],
     "context_width": 64,
+}
+WAVES = {"name": "wav2vec2", "conv_width": 64, **_BLOCKS, "position_kernel": 16, "position_groups": 4}
+JOINED = {"name": "hubert_ecg_base", "conv_width": 64, **_BLOCKS, "position_kernel": 16, "position_groups": 4}
+BEATS = {"name": "heartlang", **_SMALL, "mlp_width": 128}
+CODES = {"name": "vq_hbr", **_SMALL, "mlp_width": 128, "codes": 512, "code_width": 32}
+WORDS = {
+    "name": "ecg_bert_small",
+    "width": 64,
+    "depth": 4,
+    "heads": 4,
+    "mlp_width": 128,
+    "signal_widths": [16, 32, 64],
+    "max_segments": 96,
 }
 _DECODER = {"decoder_width": 48, "decoder_depth": 1, "decoder_heads": 4}
 
@@ -54,7 +68,11 @@ PLANS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "dino": (CNN, {"prototypes": 512}),
     "lejepa": (CNN, {}),
     "clocs_cmsc": (CNN, {}),
+    "clocs_cmlc": (CNN, {}),
+    "clocs_cmsmlc": (CNN, {}),
     "cmsc": (CNN, {}),
+    "tfc": (CNN, {}),
+    "pclr": (CNN, {}),
     "three_kg": (CNN, {}),
     "comet": (CNN, {}),
     "cpc": (CAUSAL, {"context": "backbone"}),
@@ -66,6 +84,12 @@ PLANS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "mtae": (TIMES, _DECODER),
     "mlae": (WHOLE, _DECODER),
     "st_mem": (LEADS, {**_DECODER, "decoder_head_width": 12}),
+    "three_m_ecg": (LEADS, {**_DECODER, "decoder_head_width": 12}),
+    "w2v_cmsc": (WAVES, {}),
+    "hubert_ecg": (JOINED, {}),
+    "vq_hbr": (CODES, {"head_width": 16, "mlp_width": 128}),
+    "heartlang": (BEATS, {"tokenizer": "vq_hbr"}),
+    "ecg_bert": (WORDS, {}),
 }
 
 # Student's t at 97.5 % for 1 … 9 degrees of freedom.
@@ -75,6 +99,8 @@ _T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 def learn(name: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
     """One method, one seed: pre-train, and read what the monitor saw before and after."""
     backbone, words = PLANS[name]
+    if "tokenizer" in words:  # another method's encoder of the same seed
+        words = {**words, "tokenizer": str(args.out / f"{words['tokenizer']}-{seed}")}
     out = args.out / f"{name}-{seed}"
     start = time.process_time()
     run = pretrain(

@@ -35,6 +35,7 @@ def finetune(
     problem: Literal["multi_label", "multi_class", "regression"] = "multi_label",
     augment: str = "",
     loss: str | None = None,
+    class_weight: Literal["balanced", "sqrt"] | None = None,
     epochs: int | None = None,
     batch_size: int = 64,
     lr: float | None = None,
@@ -74,6 +75,8 @@ def finetune(
         problem: multi_label, multi_class, or regression for a target of numbers.
         augment: Augmentations for training batches: names with commas between, a JSON list or a file of one.
         loss: What is minimised, by name (`ecg plugins list --kind losses`), as JSON or a file; cross-entropy unless given.
+        class_weight: Rare classes count more in the cross-entropy. balanced: by the inverse number of their examples; sqrt: by
+            the root of it.
         epochs: 100 for linear and 30 for the others unless given.
         batch_size: Windows per step.
         lr: 1e-2 for linear and lora, and 1e-3 for the others unless given.
@@ -115,6 +118,7 @@ def finetune(
             problem=problem,
             augment=components(augment),
             loss=None if loss is None else component(loss),
+            class_weight=class_weight,
             epochs=epochs,
             batch_size=batch_size,
             lr=lr,

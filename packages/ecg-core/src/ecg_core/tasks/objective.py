@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ecg_core.contracts.head import Head
 from ecg_core.errors import ConfigError, DataError
+from ecg_core.tasks.class_weight import ClassWeight, exclusive_weights, positive_weights
 
 __all__ = ["Objective", "Problem", "objective_of"]
 
@@ -25,10 +27,15 @@ class Objective(nn.Module):
         loss_function: What is minimised instead: called with logits and targets of the same shape in fp32, it gives a scalar.
             Targets of ``"multi_class"`` sum to 1 over the classes.
 
+    Attributes:
+        class_weight: ``(classes,)``, set by :meth:`weigh`; of training only, and no part of what is saved.
+
     Shape:
         logits ``(batch, classes)`` or ``(batch, classes, samples)``; targets the same in [0, 1], or ``(batch,)`` or
         ``(batch, samples)`` class numbers, negative where there is no label
     """
+
+    class_weight: Tensor | None
 
     def __init__(self, problem: Problem = "multi_label", loss_function: nn.Module | None = None) -> None:
         super().__init__()
@@ -36,6 +43,26 @@ class Objective(nn.Module):
             raise ConfigError(f"problem must be multi_label or multi_class, got {problem!r}")
         self.problem: Problem = problem
         self.loss_function = loss_function
+        self.register_buffer("class_weight", None, persistent=False)
+
+    def weigh(self, kind: ClassWeight, counts: np.ndarray, *, of: int) -> None:
+        """Let rare classes count more in the cross-entropy.
+
+        Args:
+            kind: How steeply weights follow the counts, see :mod:`ecg_core.tasks.class_weight`.
+            counts: ``(classes,)`` examples of each class.
+            of: Examples in all.
+
+        Raises:
+            ConfigError: A loss of its own is minimised, or there is no such kind.
+        """
+        if self.loss_function is not None:
+            raise ConfigError(
+                f"class_weight weighs the cross-entropy, and {type(self.loss_function).__name__} is minimised instead; "
+                "give it weights of its own, or leave one of the two out"
+            )
+        found = exclusive_weights(kind, counts) if self.problem == "multi_class" else positive_weights(kind, counts, of)
+        self.class_weight = torch.from_numpy(found).float()
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The loss: a scalar in fp32, whatever autocast says.
@@ -54,11 +81,14 @@ class Objective(nn.Module):
         with torch.autocast(logits.device.type, enabled=False):
             if self.loss_function is not None:
                 return _scalar(self.loss_function, *_kept(logits, targets, labelled))
+            weight = self.class_weight
             if self.problem == "multi_label":
-                return F.binary_cross_entropy_with_logits(*_kept(logits, targets, labelled))
+                logits, targets = _kept(logits, targets, labelled)
+                along = None if weight is None else weight.reshape(-1, *[1] * (logits.ndim - 2))
+                return F.binary_cross_entropy_with_logits(logits, targets, pos_weight=along)
             if labelled is None:
-                return F.cross_entropy(logits, targets)
-            return F.cross_entropy(logits, targets, reduction="sum") / labelled.sum().clamp(min=1)
+                return F.cross_entropy(logits, targets, weight=weight)
+            return F.cross_entropy(logits, targets, weight=weight, reduction="sum") / labelled.sum().clamp(min=1)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Logits as probabilities, in fp32."""

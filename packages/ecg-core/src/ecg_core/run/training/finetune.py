@@ -33,6 +33,7 @@ from ecg_core.run.training.probe import FrozenProbe
 from ecg_core.run.training.question import Problem, Question
 from ecg_core.run.training.questions import question_of
 from ecg_core.run.training.sources import card_of, run_of
+from ecg_core.tasks.class_weight import ClassWeight
 
 __all__ = ["build_task", "finetune"]
 
@@ -67,6 +68,7 @@ def finetune(
     problem: Problem = "multi_label",
     augment: Sequence[str | Mapping[str, Any]] = (),
     loss: str | Mapping[str, Any] | nn.Module | None = None,
+    class_weight: ClassWeight | None = None,
     epochs: int | None = None,
     batch_size: int = 64,
     lr: float | None = None,
@@ -112,6 +114,8 @@ def finetune(
         augment: Transforms applied to training batches (not with ``mode="linear"``). For models that take the word.
         loss: What is minimised: name or configuration of a loss, or one that a registry built; ``None`` for the model's own,
             cross-entropy. For models that take the word ``loss_function``.
+        class_weight: Let rare classes count more in the cross-entropy: ``"balanced"`` by the inverse number of their examples,
+            ``"sqrt"`` by the root of it (of samples, where those are labelled); see :mod:`ecg_core.tasks.class_weight`.
         epochs: ``None`` means 100 for ``linear`` and 30 for the others.
         batch_size: Windows per step.
         lr: ``None`` means 1e-2 for ``linear`` and ``lora``, and 1e-3 for the others.
@@ -169,6 +173,7 @@ def finetune(
     words: dict[str, Any] = {"model": model, "problem": problem, "augment": augment, "loss": loss, "seed": seed}
     task = build_task(store, source, backbone, head, classes, samples=None if cut is None else cut.samples, **words)
     question.prepare(task)
+    question.weigh(task, class_weight)
     check_task(task, mode)
     if cut is not None:
         cut.tell(task)
@@ -193,6 +198,7 @@ def finetune(
         adaptation=chosen.to_dict(),
         few_labels={word: value for word, value in (("fraction", fraction), ("shots", shots)) if value is not None},
         crops=crops,
+        class_weight=class_weight,
         source=began,
     )
     facts = {"target": question.target, "problem": answers, "mode": mode, "crops": crops}

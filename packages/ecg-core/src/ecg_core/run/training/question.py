@@ -19,6 +19,8 @@ from ecg_core.errors import ConfigError, ContentWarning, DataError
 from ecg_core.evaluation.metrics import auroc, macro
 from ecg_core.evaluation.regression import mean_absolute_error, r_squared
 from ecg_core.run.order import Batches
+from ecg_core.tasks.class_weight import ClassWeight
+from ecg_core.tasks.objective import Objective
 from ecg_core.tasks.regression import RegressionTask
 
 __all__ = ["ClassQuestion", "NumberQuestion", "Problem", "Question"]
@@ -68,6 +70,27 @@ class Question(ABC):
     @abstractmethod
     def examples(self) -> np.ndarray:
         """``(training windows, kinds)``, true where a window is an example of a kind that few labels should keep."""
+
+    def weigh(self, task: Task, kind: ClassWeight | None) -> None:
+        """Let rare classes of the training windows count more in what the task minimises; not at all without a kind.
+
+        Raises:
+            ConfigError: The task has no cross-entropy of classes.
+        """
+        if kind is None:
+            return
+        objective = getattr(task, "objective", None)
+        if not isinstance(objective, Objective):
+            raise ConfigError(
+                f"class_weight weighs the cross-entropy of classes, which {type(task).__name__} with {type(task.head).__name__} "
+                "does not minimise; leave it out"
+            )
+        counts, of = self.counts()
+        objective.weigh(kind, counts, of=of)
+
+    @abstractmethod
+    def counts(self) -> tuple[np.ndarray, int]:
+        """Examples of each class among what is learned from, and how many there are in all."""
 
     def keep_few(self, *, fraction: float | None, shots: int | None, seed: int) -> None:
         """Learn from a share of the patients, or from a few windows of each class."""
@@ -136,9 +159,12 @@ class ClassQuestion(Question):
     def examples(self) -> np.ndarray:
         return self.targets(self.train) > 0
 
+    def counts(self) -> tuple[np.ndarray, int]:
+        return self.targets(self.train).sum(axis=0).astype(int), len(self.train)
+
     def facts(self) -> dict[str, Any]:
-        counts = self.targets(self.train).sum(axis=0).astype(int).tolist()
-        return {**super().facts(), "examples": dict(zip(self.classes, counts, strict=True))}
+        counts, _ = self.counts()
+        return {**super().facts(), "examples": dict(zip(self.classes, counts.tolist(), strict=True))}
 
 
 class NumberQuestion(Question):
@@ -169,6 +195,9 @@ class NumberQuestion(Question):
         if not isinstance(task, RegressionTask):
             raise ConfigError(f"problem=regression needs a model that answers with numbers, and {type(task).__name__} does not")
         task.learn_scale(torch.from_numpy(self.targets(self.train)))
+
+    def counts(self) -> tuple[np.ndarray, int]:
+        return np.array([len(self.train)]), len(self.train)
 
     def examples(self) -> np.ndarray:
         """Fifths of the training labels, so that few of them still span the range."""

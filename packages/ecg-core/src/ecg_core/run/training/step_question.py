@@ -61,7 +61,11 @@ class StepQuestion(Question):
         labels = self.targets(self.train)
         return np.stack([(labels == number).any(axis=1) for number in range(len(self.classes))], axis=1)
 
-    def facts(self) -> dict[str, Any]:
+    def counts(self) -> tuple[np.ndarray, int]:
         labels = self.targets(self.train)
-        samples = {name: int((labels == number).sum()) for number, name in enumerate(self.classes)}
-        return {**super().facts(), "labelled_samples": samples}
+        counts = np.bincount(labels[labels >= 0], minlength=len(self.classes))
+        return counts, int(counts.sum())
+
+    def facts(self) -> dict[str, Any]:
+        counts, _ = self.counts()
+        return {**super().facts(), "labelled_samples": dict(zip(self.classes, counts.tolist(), strict=True))}
