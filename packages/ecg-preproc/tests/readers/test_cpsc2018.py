@@ -14,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecg_core.data.leads import STANDARD_12
+from ecg_core.data.prepare import prepare
+from ecg_core.data.protocols import protocol_sizes
 from ecg_core.data.record import Record
 from ecg_core.data.source import choose_reader
 from ecg_core.errors import DataError
@@ -190,6 +192,31 @@ def test_whatever_is_changed_in_a_file_it_is_read_or_refused_with_a_reason(posit
         read_structure(changed, "ECG")
     except DataError as error:
         assert len(str(error)) > 20
+
+
+def test_a_folder_is_divided_by_the_protocol_a_short_recording_moves_none_and_a_table_of_labels_wins(tmp_path: Path):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    put(raw, table="".join(f"A{number:04d},{1 + number % 2},,\n" for number in range(1, 21)))
+    for number in range(1, 21):  # the fifth is shorter than a window
+        x = np.random.default_rng(number).normal(0, 0.5, (12, 300 if number == 5 else 600)).astype(np.float32)
+        put(raw, matlab5(Record(x, 500.0, STANDARD_12, "A", age=50.0 + number)), name=f"A{number:04d}")
+    words = {"fs": 500.0, "seconds": 1.0, "pipeline": [], "facts": False, "split": "cpsc2018"}
+    store = prepare(raw, tmp_path / "store", **words)
+    assert store.table["split"].value_counts().sum() == 19
+    assert protocol_sizes(store).startswith("protocol cpsc2018: ")
+    assert "published are 4,950 / 551 / 1,376 and 9, so numbers are not comparable" in protocol_sizes(store)
+    (raw / "A0005.mat").write_bytes(matlab5(Record(np.tile(X, 2), 500.0, STANDARD_12, "A")))
+    whole = prepare(raw, tmp_path / "whole", **words)
+    split = dict(zip(whole.table["record_id"], whole.table["split"], strict=True))
+    assert sorted(split.values()) == ["test"] * 4 + ["train"] * 14 + ["val"] * 2
+    assert dict(zip(store.table["record_id"], store.table["split"], strict=True)).items() <= split.items()
+    given = ["val", "test", *["train"] * 18]
+    lines = [f"A{number:04d},{name}\n" for number, name in zip(range(1, 21), given, strict=True)]
+    (tmp_path / "table.csv").write_text("record_id,split\n" + "".join(lines))
+    taken = prepare(raw, tmp_path / "taken", labels=tmp_path / "table.csv", **words)
+    assert taken.table["split"].tolist() == given
+    assert (whole.facts["drawn"], taken.facts["drawn"]) == (True, False)
 
 
 BOMB = """

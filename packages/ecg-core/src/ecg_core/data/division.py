@@ -34,7 +34,7 @@ class Division:
         ratio: Shares of train, val and test.
         folds: Number of folds.
         column: Column that holds a split or a fold of each recording.
-        protocol: A published division, which the source brings.
+        protocol: A published division, which the source brings, or which is dealt anew by its rule.
     """
 
     ratio: tuple[float, float, float] | None = None
@@ -73,13 +73,23 @@ class Division:
                 f"or a column of the source or the labels, got {self.column!r}; the columns are {columns}"
             )
 
-    def applied(self, frame: pd.DataFrame, targets: Sequence[str], seed: int) -> dict[str, list[Any]]:
+    def draws(self, table: RecordTable) -> bool:
+        """Whether recordings are dealt here, and not as the source or the labels say."""
+        if self.column is not None:
+            return False
+        given = "split" in table.frame and bool(table.frame["split"].notna().all())
+        return not given or self.ratio is not None or self.folds is not None
+
+    def applied(
+        self, frame: pd.DataFrame, targets: Sequence[str], seed: int, *, table: RecordTable | None = None
+    ) -> dict[str, list[Any]]:
         """The columns ``split`` and, where there are folds, ``fold``, one value per row of ``frame``.
 
         Args:
             frame: One row per window, with ``record_id`` and ``patient_id``.
             targets: Its columns of classes, which are shared out evenly.
             seed: Of what is dealt by chance.
+            table: All recordings, for a protocol that deals them; also those of which ``frame`` has no window.
 
         Raises:
             DataError: A given split or fold is absent in some rows.
@@ -90,6 +100,9 @@ class Division:
             if names <= set(SPLITS):
                 return {"split": [v[0] if isinstance(v, tuple) else str(v) for v in values]}
             return _by_folds(numbered_folds(values, self.column))
+        if self.protocol is not None and table is not None and self.draws(table):
+            dealt = self.protocol.dealt(table)
+            return {"split": [dealt[name] for name in frame["record_id"].tolist()]}
         given = frame.get("split") if self.ratio is None and self.folds is None else None
         if given is not None and given.notna().all():
             return {"split": [str(name) for name in given]}

@@ -184,7 +184,7 @@ def _finish(
     if plan["facts"]:
         frame, found = _with_facts(frame, [record for part in contents for record in part["records"]]), ["quality", "heart_rate"]
     targets = [name for name in table.targets if name != division.column and frame[name].map(len).any()]
-    divided = division.applied(frame, targets, seed)
+    divided = division.applied(frame, targets, seed, table=table)
     frame = frame.assign(**divided)
     check_no_leak(frame)
     place = [name for name in ("scale", "crc32", "shard", "row", "offset", "bytes") if name in frame]
@@ -201,6 +201,7 @@ def _finish(
         "windows": len(frame),
         "recordings": int(frame["record_id"].nunique()),
         "patients": int(frame["patient_id"].nunique()),
+        "drawn": division.draws(table),
         "folds": 1 + max(divided["fold"]) if "fold" in divided else 0,
         "rejects": len(refused),
         "targets": targets,

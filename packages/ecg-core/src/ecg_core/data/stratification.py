@@ -1,5 +1,8 @@
 """Deal patients into parts so that every class is shared out: iterative stratification of multi-label data, by patient.
 
+:func:`deal` follows shares as far as the classes allow; :func:`deal_exactly` gives each part its number of patients to the last
+one, and shares out combinations of classes.
+
 Sechidis, Tsoumakas and Vlahavas 2011, "On the stratification of multi-label data", ECML PKDD: the class with the fewest
 undealt examples goes first, and each of its examples to the part that still wants most of that class. Differs from the paper:
 whole patients are dealt, each with all its recordings; a part that has nobody of a class yet comes before the others, so that a
@@ -14,7 +17,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-__all__ = ["deal"]
+__all__ = ["deal", "deal_exactly"]
 
 
 def deal(
@@ -60,6 +63,38 @@ def deal(
     for patient in order:
         if patient not in part:
             part[patient] = _hand_out(wanted, due, len(names), [(len(names), sizes[patient])])
+    return [part[patient] for patient in patients]
+
+
+def deal_exactly(
+    patients: Sequence[str], sizes: Sequence[int], *, labels: Sequence[Sequence[Hashable]], seed: int = 0
+) -> list[int]:
+    """The part of each recording, so that part ``k`` gets exactly ``sizes[k]`` patients.
+
+    Patients queue, those with the same combination of classes beside each other and by chance among themselves. Each
+    goes to the part that is furthest behind its share of the queue so far, so every combination is shared out evenly.
+
+    Args:
+        patients: Patient of each recording; all recordings of a patient come into the same part.
+        sizes: Patients of each part; as many as there are in all.
+        labels: Classes of each recording, any number of them.
+        seed: Another seed gives another division.
+
+    Returns:
+        The number of the part of each recording, a function of names, labels and seed alone, not of the order.
+    """
+    classes: dict[str, set[str]] = {patient: set() for patient in patients}
+    for patient, row in zip(patients, labels, strict=True):
+        classes[patient].update(map(str, row))
+    assert sum(sizes) == len(classes)
+    queue = sorted(classes, key=lambda patient: (sorted(classes[patient]), _rank(patient, seed), patient))
+    # In whole numbers: what a part lacks of its share, times the number of patients. It never falls below minus one patient, so
+    # at the end, where the lacks are whole patients and add up to none, each is none.
+    lacks, part = [0] * len(sizes), dict[str, int]()
+    for patient in queue:
+        lacks = [lack + size for lack, size in zip(lacks, sizes, strict=True)]
+        part[patient] = lacks.index(max(lacks))
+        lacks[part[patient]] -= len(queue)
     return [part[patient] for patient in patients]
 
 
