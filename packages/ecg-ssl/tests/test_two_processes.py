@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 import torch
 
-ROWS = ["nt_xent", "nt_xent_poly", "vicreg", "barlow_twins", "clocs", "dcl", "sigreg", "metadata"]
+ROWS = [
+    "nt_xent",
+    "nt_xent_poly",
+    "vicreg",
+    "barlow_twins",
+    "clocs",
+    "dcl",
+    "sigreg",
+    "metadata",
+    "clip",
+    "clip_repeats",
+    "koleo",
+]
 METHODS = [
     "tfc",
     "tfc_paper",

@@ -28,8 +28,10 @@ from ecg_ssl.methods.tfc import TFC
 from ecg_ssl.methods.three_kg import ThreeKG
 from ecg_ssl.methods.three_m_ecg import matched
 from ecg_ssl.objectives.barlow_twins import barlow_twins
+from ecg_ssl.objectives.clip_loss import clip_loss
 from ecg_ssl.objectives.clocs import clocs
 from ecg_ssl.objectives.dcl import dcl
+from ecg_ssl.objectives.koleo import koleo
 from ecg_ssl.objectives.nt_xent import nt_xent
 from ecg_ssl.objectives.nt_xent_poly import nt_xent_poly
 from ecg_ssl.objectives.sigreg import random_directions, sigreg
@@ -44,6 +46,8 @@ LOSSES = {
     "nt_xent_poly": nt_xent_poly,
     "vicreg": lambda a, b: vicreg(a, b).weighted(),
     "barlow_twins": lambda a, b: barlow_twins(a, b).weighted(),
+    "clip": clip_loss,
+    "koleo": lambda a, b: koleo(a) + koleo(b),
 }
 PATIENTS = torch.tensor([0, 0, 1, 1, 2, 0, 3, 0])  # patient 0 has windows in both shares
 
@@ -53,6 +57,7 @@ RECORDINGS = (0, 1, 2, 2, 3, 1, 4, 5)
 PATIENT_LOSSES = {
     "clocs": lambda a, b, patient: clocs(torch.stack([a, b]), patient),
     "dcl": lambda a, b, patient: dcl(a, b, patient=patient),
+    "clip_repeats": lambda a, b, patient: clip_loss(a, b, repeats=patient),
 }
 
 

@@ -57,12 +57,14 @@ if TYPE_CHECKING:
     from ecg_ssl.momentum import MomentumEncoder
     from ecg_ssl.multi_crop import Crops, MultiCrop
     from ecg_ssl.objectives.barlow_twins import barlow_twins
+    from ecg_ssl.objectives.clip_loss import clip_loss, similarity_scale
     from ecg_ssl.objectives.clocs import clocs
     from ecg_ssl.objectives.cmsc import cmsc
     from ecg_ssl.objectives.code_prediction import code_prediction
     from ecg_ssl.objectives.cpc import cpc
     from ecg_ssl.objectives.dcl import dcl
     from ecg_ssl.objectives.info_nce import info_nce
+    from ecg_ssl.objectives.koleo import koleo
     from ecg_ssl.objectives.masked import patch_error, patch_mse
     from ecg_ssl.objectives.metadata_matching import matching_loss, other_facts
     from ecg_ssl.objectives.negative_cosine import cosine_distance
@@ -132,12 +134,14 @@ _WHERE = {
     "momentum": ("MomentumEncoder",),
     "multi_crop": ("Crops", "MultiCrop"),
     "objectives.barlow_twins": ("barlow_twins",),
+    "objectives.clip_loss": ("clip_loss", "similarity_scale"),
     "objectives.clocs": ("clocs",),
     "objectives.cmsc": ("cmsc",),
     "objectives.code_prediction": ("code_prediction",),
     "objectives.cpc": ("cpc",),
     "objectives.dcl": ("dcl",),
     "objectives.info_nce": ("info_nce",),
+    "objectives.koleo": ("koleo",),
     "objectives.masked": ("patch_error", "patch_mse"),
     "objectives.metadata_matching": ("matching_loss", "other_facts"),
     "objectives.negative_cosine": ("cosine_distance",),
@@ -218,6 +222,7 @@ __all__ = [
     "adjacent_segments",
     "barlow_twins",
     "blocks_mask",
+    "clip_loss",
     "clocs",
     "clocs_cmlc",
     "clocs_cmsc",
@@ -235,6 +240,7 @@ __all__ = [
     "info_nce",
     "instance_contrast",
     "known_patients",
+    "koleo",
     "lejepa_loss",
     "mae_ecg",
     "mask_as_given",
@@ -256,6 +262,7 @@ __all__ = [
     "random_directions",
     "recording_numbers",
     "sigreg",
+    "similarity_scale",
     "spherical_codes",
     "split_leads",
     "teacher_probabilities",
