@@ -95,8 +95,8 @@ def test_scores_of_zero_and_one_stay_finite():
 def test_all_of_it_together():
     targets, scores = drawn(5, 100)
     found = calibrate_scores(targets, scores, classes=("A", "B"), temperature=1.5)
-    assert found.brier == pytest.approx(brier_score(targets, scores).mean())
-    assert found.per_class[1].ece_mass == expected_calibration_error(targets, scores, by="mass")[1]
+    assert found.brier.value == pytest.approx(brier_score(targets, scores).mean())
+    assert found.per_class[1].ece_mass.value == expected_calibration_error(targets, scores, by="mass")[1]
     assert (found.per_class[0].name, found.temperature) == ("A", 1.5)
 
 

@@ -1,22 +1,28 @@
 """Calibration: do scores come true as often as they promise? Expected calibration error, Brier score, temperature.
 
 ECE is the mean distance between score and fraction of positives over bins, weighted by their records (Naeini, Cooper &
-Hauskrecht, AAAI 2015). Bins of equal width are the usual ones and are nearly empty at high scores of rare classes; bins of equal
-mass hold equally many records each (Nixon et al., "Measuring calibration in deep learning", 2019). The Brier score is the mean
-squared error of the probabilities. Temperature scaling divides all logits by one number (Guo et al., ICML 2017): it moves no
-ranking within a class, so no AUROC of a multi-label model, and is fitted on validation records.
+Hauskrecht, AAAI 2015). Bins of equal width are the usual ones and are nearly empty at high scores of rare classes; bins of
+equal mass hold equally many records each (Nixon et al., "Measuring calibration in deep learning", 2019). The Brier score is the
+mean squared error of the probabilities. Their intervals are of the same draws of patients as all others; those of an ECE are
+moved back by what the draws add to it on average. An ECE counts noise as error, and a draw, which has the noise of its records
+and its own, is off by more than they are: left alone, its interval may lie above the number. Temperature scaling divides all
+logits by one number (Guo et al., ICML 2017): it moves no ranking within a class, so no AUROC of a multi-label model, and is
+fitted on validation records.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ecg_core.errors import DataError
+from ecg_core.evaluation.bootstrap import clusters
+from ecg_core.evaluation.calibration_bootstrap import calibration_draws
+from ecg_core.evaluation.estimate import Estimate
 from ecg_core.evaluation.metrics import check_scores
 from ecg_core.evaluation.ranking import Floats
 
@@ -28,9 +34,11 @@ __all__ = [
     "calibrate_scores",
     "expected_calibration_error",
     "fit_temperature",
+    "stored_with_intervals",
 ]
 
 Bins = Literal["width", "mass"]
+_NUMBERS = ("ece_width", "ece_mass", "brier")
 _BINS = 10
 _LEAST = 1e-12  # a probability of 0 has no logit
 _RANGE = (-5.0, 5.0)  # of the natural logarithm of a temperature
@@ -42,9 +50,9 @@ class ClassCalibration:
     """One class: both calibration errors and the Brier score."""
 
     name: str
-    ece_width: float
-    ece_mass: float
-    brier: float
+    ece_width: Estimate
+    ece_mass: Estimate
+    brier: Estimate
 
 
 @dataclass(frozen=True)
@@ -60,9 +68,9 @@ class Calibration:
     """
 
     per_class: tuple[ClassCalibration, ...]
-    ece_width: float
-    ece_mass: float
-    brier: float
+    ece_width: Estimate
+    ece_mass: Estimate
+    brier: Estimate
     temperature: float | None = None
 
 
@@ -101,14 +109,60 @@ def brier_score(targets: npt.ArrayLike, scores: npt.ArrayLike) -> Floats:
 
 
 def calibrate_scores(
-    targets: npt.ArrayLike, scores: npt.ArrayLike, *, classes: Sequence[str], temperature: float | None = None
+    targets: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    *,
+    classes: Sequence[str],
+    temperature: float | None = None,
+    patients: Sequence[object] | npt.NDArray[np.generic] | None = None,
+    repeats: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
 ) -> Calibration:
-    """All of it; ``temperature`` is only noted. Arguments and errors are those of :func:`expected_calibration_error`."""
-    width, mass = (expected_calibration_error(targets, scores, by=by) for by in ("width", "mass"))
-    brier = brier_score(targets, scores)
-    rows = zip(classes, width.tolist(), mass.tolist(), brier.tolist(), strict=True)
-    width_mean, mass_mean, brier_mean = (float(each.mean()) for each in (width, mass, brier))
-    return Calibration(tuple(ClassCalibration(*row) for row in rows), width_mean, mass_mean, brier_mean, temperature)
+    """All of it, with intervals.
+
+    Args:
+        targets: ``(records, classes)`` of 0 and 1.
+        scores: ``(records, classes)`` probabilities.
+        classes: One name per column.
+        temperature: Only noted.
+        patients: As in :func:`ecg_core.evaluation.bootstrap.bootstrap`, and so are the next ones.
+        repeats: Bootstrap repeats.
+        level: Of the intervals.
+        seed: Of the bootstrap.
+
+    Raises:
+        DataError: Scores are no probabilities, or arguments do not fit.
+    """
+    truth, guess = _probabilities(targets, scores)
+    drawn = calibration_draws(truth, guess, clusters(patients, len(truth)), bins=_BINS, repeats=repeats, seed=seed)
+    plain = (*(expected_calibration_error(truth, guess, by=by) for by in ("width", "mass")), brier_score(truth, guess))
+    moved = [_centred(values, repeated) for values, repeated in zip(plain[:2], drawn[:2], strict=True)] + [drawn.brier]
+    rows = [
+        [Estimate.of(value, column, level) for value, column in zip(values, repeated.T, strict=True)]
+        for values, repeated in zip(plain, moved, strict=True)
+    ]
+    means = [
+        Estimate.of(float(values.mean()), repeated.mean(axis=1), level) for values, repeated in zip(plain, moved, strict=True)
+    ]
+    per_class = tuple(ClassCalibration(name, *row) for name, *row in zip(classes, *rows, strict=True))
+    width, mass, brier = means
+    return Calibration(per_class, width, mass, brier, temperature)
+
+
+def stored_with_intervals(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored calibration in today's words; in files of earlier versions its numbers stand without intervals."""
+
+    def row(entry: Mapping[str, Any]) -> dict[str, Any]:
+        bare = {word: entry[word] for word in _NUMBERS if isinstance(entry[word], (int, float))}
+        return {**entry, **{word: {"value": v, "low": None, "high": None, "usable": 0} for word, v in bare.items()}}
+
+    return {**row(stored), "per_class": [row(entry) for entry in stored["per_class"]]}
+
+
+def _centred(values: Floats, drawn: Floats) -> Floats:
+    """Draws ``(repeats, classes)`` about the values ``(classes,)``, none below 0."""
+    return np.maximum(drawn - (drawn.mean(axis=0) - values), 0.0)
 
 
 def fit_temperature(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from ecg_core.evaluation.calibration import Calibration
+from ecg_core.evaluation.calibration import Calibration, ClassCalibration
 from ecg_core.evaluation.decisions import Decisions
 from ecg_core.evaluation.tables import estimate_cell, html_table
 from ecg_core.evaluation.text import threshold_words
@@ -53,20 +53,19 @@ def confusion_tables(decisions: Decisions) -> str:
 
 def calibration_table(calibration: Calibration) -> str:
     """ECE in both kinds of bins and the Brier score, one row per class and one for the mean."""
-    rows = "".join(
-        f'<tr><th scope="row">{escape(c.name)}</th><td>{c.ece_width:.3f}</td><td>{c.ece_mass:.3f}</td><td>{c.brier:.3f}</td></tr>'
-        for c in calibration.per_class
-    )
-    rows += (
-        f'<tr class="mean"><th scope="row">Mean</th><td>{calibration.ece_width:.3f}</td><td>{calibration.ece_mass:.3f}</td>'
-        f"<td>{calibration.brier:.3f}</td></tr>"
-    )
+    rows = "".join(_calibration_row(c.name, c) for c in calibration.per_class)
+    rows += _calibration_row("Mean", calibration, kind=' class="mean"')
     caption = "How far scores are from what comes true: 0 is perfect. ECE is the expected calibration error in ten bins."
     table = html_table(caption, ("Class", "ECE, equal width", "ECE, equal mass", "Brier score"), rows)
     if calibration.temperature is None:
         return table
     told = f"Logits were divided by the temperature {calibration.temperature:.3f}, fitted on the validation records."
     return f'{table}<p class="quiet">{escape(told)}</p>'
+
+
+def _calibration_row(name: str, found: ClassCalibration | Calibration, *, kind: str = "") -> str:
+    cells = "".join(f"<td>{estimate_cell(e, bar=False)}</td>" for e in (found.ece_width, found.ece_mass, found.brier))
+    return f'<tr{kind}><th scope="row">{escape(name)}</th>{cells}</tr>'
 
 
 def _matrix(decisions: Decisions) -> str:

@@ -25,7 +25,7 @@ class Estimate:
         value: On all records; NaN where undefined.
         low: Lower end of the interval.
         high: Upper end.
-        usable: Bootstrap repeats in which the value existed (a rare class may not be drawn).
+        usable: Bootstrap repeats in which the value existed (a rare class may not be drawn); 0 where there is no interval.
     """
 
     value: float
@@ -39,7 +39,9 @@ class Estimate:
         return cls(float(value), *interval(drawn, level))
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f}–{self.high:.3f})" if math.isfinite(self.value) else "undefined"
+        if not math.isfinite(self.value):
+            return "undefined"
+        return f"{self.value:.3f} ({self.low:.3f}–{self.high:.3f})" if self.usable else f"{self.value:.3f}"
 
 
 def macro_estimate(estimates: Sequence[Estimate], drawn: Floats, level: float) -> Estimate:

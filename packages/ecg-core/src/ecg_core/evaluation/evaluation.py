@@ -13,7 +13,7 @@ import pandas as pd
 
 from ecg_core.errors import DataError
 from ecg_core.evaluation.bootstrap import Resamples, bootstrap, clusters, micro_bootstrap
-from ecg_core.evaluation.calibration import Calibration, calibrate_scores
+from ecg_core.evaluation.calibration import Calibration, calibrate_scores, stored_with_intervals
 from ecg_core.evaluation.decisions import Decisions, decide_and_score
 from ecg_core.evaluation.estimate import Estimate, macro_estimate
 from ecg_core.evaluation.metrics import auprc, auroc, check_scores, micro_auprc, micro_auroc
@@ -135,6 +135,8 @@ class Evaluation:
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Evaluation:
         """The inverse of :meth:`to_dict`; files of earlier versions lack the later parts."""
+        if stored.get("calibration") is not None:
+            stored = {**stored, "calibration": stored_with_intervals(stored["calibration"])}
         return unpack(cls, stored)
 
     def __str__(self) -> str:
@@ -191,7 +193,10 @@ def evaluate_scores(
     decisions = None
     if thresholds is not None:
         decisions = decide_and_score(truth, guess, thresholds, patients=patients, repeats=repeats, level=level, seed=seed)
-    promised = guess.min() >= 0 and guess.max() <= 1
+    calibration = None
+    if guess.min() >= 0 and guess.max() <= 1:
+        words: dict[str, Any] = {"patients": patients, "repeats": repeats, "level": level, "seed": seed}
+        calibration = calibrate_scores(truth, guess, classes=names, temperature=temperature, **words)
     return Evaluation(
         per_class=tuple(
             ClassResult(name, int(count), a, b) for name, count, a, b in zip(names, truth.sum(axis=0), roc, pr, strict=True)
@@ -206,7 +211,7 @@ def evaluate_scores(
         micro_auroc=Estimate.of(micro_auroc(truth, guess), together.auroc[:, 0], level),
         micro_auprc=Estimate.of(micro_auprc(truth, guess), together.auprc[:, 0], level),
         decisions=decisions,
-        calibration=calibrate_scores(truth, guess, classes=names, temperature=temperature) if promised else None,
+        calibration=calibration,
     )
 
 

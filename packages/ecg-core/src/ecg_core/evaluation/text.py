@@ -85,8 +85,8 @@ def _calibration(evaluation: Evaluation) -> list[str]:
         return []
     how = f" at temperature {found.temperature:.3f}" if found.temperature is not None else ""
     return [
-        f"calibration{how}: ECE {found.ece_width:.3f} (bins of equal width), {found.ece_mass:.3f} (of equal mass); "
-        f"Brier score {found.brier:.3f}; means over classes"
+        f"calibration{how}: ECE {found.ece_width} in bins of equal width, {found.ece_mass} of equal mass; "
+        f"Brier score {found.brier}; means over classes"
     ]
 
 
