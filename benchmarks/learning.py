@@ -75,6 +75,7 @@ PLANS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "pclr": (CNN, {}),
     "three_kg": (CNN, {}),
     "comet": (CNN, {}),
+    "isl": (CNN, {}),
     "cpc": (CAUSAL, {"context": "backbone"}),
     "jepa_weimann": (TIMES, {"predictor_heads": 4}),
     "data2vec": (TIMES, {"top_blocks": 2}),

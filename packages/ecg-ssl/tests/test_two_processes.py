@@ -35,6 +35,7 @@ METHODS = [
     "three_kg",
     "pclr",
     "comet",
+    "isl",
 ]
 SCRIPT = Path(__file__).with_name("two_processes.py")
 

@@ -20,6 +20,7 @@ from ecg_ssl.methods.clocs import CLOCS
 from ecg_ssl.methods.cmsc import CMSC
 from ecg_ssl.methods.comet import COMET
 from ecg_ssl.methods.cpc import CPC
+from ecg_ssl.methods.isl import ISL
 from ecg_ssl.methods.moco import MoCo
 from ecg_ssl.methods.moco_v3 import MoCoV3
 from ecg_ssl.methods.pclr import PCLR
@@ -101,6 +102,7 @@ def methods():
         "three_kg": ThreeKG(Plain(), augment=[], width=8),
         "pclr": PCLR(Plain(), width=8),
         "comet": COMET(Plain()),
+        "isl": ISL(Plain(), augment=[], width=8, beat_seconds=0.05),
     }
     for method in made.values():
         for name, module in list(method.named_modules()):

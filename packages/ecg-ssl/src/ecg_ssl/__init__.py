@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ecg_ssl.methods.ecg_jepa import ECGJEPA
     from ecg_ssl.methods.heartlang import HeartLang
     from ecg_ssl.methods.hubert_ecg import HuBERTECG
+    from ecg_ssl.methods.isl import ISL
     from ecg_ssl.methods.jepa_weimann import JEPAWeimann
     from ecg_ssl.methods.lejepa import LeJEPA, lejepa_loss
     from ecg_ssl.methods.mae import MAE, mae_ecg, mlae, mtae
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from ecg_ssl.objectives.patient_pairs import patient_pairs
     from ecg_ssl.objectives.self_distillation import dino_loss, ibot_loss, teacher_probabilities
     from ecg_ssl.objectives.sigreg import random_directions, sigreg
+    from ecg_ssl.objectives.stationarity import drift, drift_of_any_order
     from ecg_ssl.objectives.time_contrast import instance_contrast, temporal_contrast
     from ecg_ssl.objectives.token_info_nce import token_info_nce
     from ecg_ssl.objectives.vicreg import vicreg
@@ -118,6 +120,7 @@ _WHERE = {
     "methods.data2vec": ("Data2Vec",),
     "methods.dino": ("DINO",),
     "methods.ecg_jepa": ("ECGJEPA",),
+    "methods.isl": ("ISL",),
     "methods.jepa_weimann": ("JEPAWeimann",),
     "methods.lejepa": ("LeJEPA", "lejepa_loss"),
     "methods.mae": ("MAE", "mae_ecg", "mlae", "mtae"),
@@ -150,6 +153,7 @@ _WHERE = {
     "objectives.patient_pairs": ("patient_pairs",),
     "objectives.self_distillation": ("dino_loss", "ibot_loss", "teacher_probabilities"),
     "objectives.sigreg": ("random_directions", "sigreg"),
+    "objectives.stationarity": ("drift", "drift_of_any_order"),
     "objectives.time_contrast": ("instance_contrast", "temporal_contrast"),
     "objectives.token_info_nce": ("token_info_nce",),
     "objectives.vicreg": ("vicreg",),
@@ -197,6 +201,7 @@ __all__ = [
     "Data2Vec",
     "ECGJEPA",
     "GumbelQuantizer",
+    "ISL",
     "JEPAWeimann",
     "KeyQueue",
     "LatentPredictor",
@@ -232,6 +237,8 @@ __all__ = [
     "cpc",
     "dcl",
     "dino_loss",
+    "drift",
+    "drift_of_any_order",
     "gather_rows",
     "hide_blocks",
     "hide_random",
