@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from ecg_core.cli.output import next_command, shell_path, tell
+from ecg_core.cli.spec import pipeline as transforms_in
 from ecg_core.errors import ConfigError
 
 __all__ = ["weights"]
@@ -18,6 +19,10 @@ def weights(
     /,
     *,
     layout: str | None = None,
+    fs: float | None = None,
+    seconds: float | None = None,
+    leads: str = "",
+    pipeline: Path | None = None,
     force: bool = False,
 ) -> None:
     """List the published models whose files are read, show what a file holds, or import one.
@@ -29,6 +34,10 @@ def weights(
         file: A checkpoint: .safetensors, .pt, .pth, .ckpt.
         out: Folder to write; `ecg finetune --from` takes it.
         layout: Whose file it is (`ecg weights list`); found out from its names unless given.
+        fs: Hz of the signals it was trained on, where its files do not tell (MoCo).
+        seconds: Length of its windows, likewise.
+        leads: Its leads in their order, comma-separated, likewise; the standard twelve unless given.
+        pipeline: File with the transforms its recordings were prepared by, likewise; resampled alone unless given.
         force: Replace an existing folder.
     """
     if action == "list":
@@ -44,17 +53,26 @@ def weights(
     from ecg_core.data.leads import STANDARD_12
     from ecg_ssl.weights.importing import import_weights
 
-    report = import_weights(file, out, layout_name=layout, force=force)
+    report = import_weights(
+        file,
+        out,
+        layout_name=layout,
+        fs=fs,
+        seconds=seconds,
+        leads=tuple(leads.split(",")) if leads else None,
+        pipeline=None if pipeline is None else transforms_in(pipeline),
+        force=force,
+    )
     chosen = report.layout
     tell(f"{file.name} is {chosen.title}, published at {chosen.source}")
     tell(f"licence of these weights: {chosen.licence}")
     for line in report.lines():
         tell(line)
     tell(f"{out} holds its backbone for {','.join(chosen.leads)} at {chosen.fs:g} Hz, and how to prepare data for it")
-    pipeline, prepared = shell_path(out / "pipeline.json"), "prepared/"
-    leads = "" if tuple(chosen.leads) == STANDARD_12 else f" --leads {','.join(chosen.leads)}"
+    steps, prepared = shell_path(out / "pipeline.json"), "prepared/"
+    named = "" if tuple(chosen.leads) == STANDARD_12 else f" --leads {','.join(chosen.leads)}"
     next_command(
-        f"ecg prep RECORDINGS {prepared} --pipeline {pipeline} --fs {chosen.fs:g} --seconds {chosen.seconds:g}{leads}",
+        f"ecg prep RECORDINGS {prepared} --pipeline {steps} --fs {chosen.fs:g} --seconds {chosen.seconds:g}{named}",
         f"ecg finetune {prepared} --from {shell_path(out / 'backbone.json')} --target TARGET --mode linear --out runs/imported",
     )
 

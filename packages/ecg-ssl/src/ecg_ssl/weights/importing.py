@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,17 @@ class ImportReport:
         return found
 
 
-def import_weights(path: str | Path, out: str | Path, *, layout_name: str | None = None, force: bool = False) -> ImportReport:
+def import_weights(
+    path: str | Path,
+    out: str | Path,
+    *,
+    layout_name: str | None = None,
+    fs: float | None = None,
+    seconds: float | None = None,
+    leads: Sequence[str] | None = None,
+    pipeline: Sequence[str | Mapping[str, Any]] | None = None,
+    force: bool = False,
+) -> ImportReport:
     """Read a published file and write a backbone: ``backbone.json``, ``backbone.safetensors`` and ``pipeline.json``.
 
     ``pipeline.json`` holds how the model's recordings were prepared, for ``ecg prep --pipeline``; a run that starts from the
@@ -80,11 +90,15 @@ def import_weights(path: str | Path, out: str | Path, *, layout_name: str | None
         path: ``.safetensors``, or a PyTorch file.
         out: Folder to write.
         layout_name: Whose file it is; found out from its names unless given.
+        fs: Hz of the signals that it was trained on, where anybody may have trained such a model (MoCo); known of all others.
+        seconds: Length of its windows, likewise.
+        leads: Its leads in their order, likewise; the standard twelve unless given.
+        pipeline: How its recordings were prepared, likewise, as transforms of ours; resampled alone unless given.
         force: Replace an existing folder.
 
     Raises:
         CheckpointError: The file cannot be read, is of no known model, or does not give every weight: nothing is written then.
-        ConfigError: There is no such layout.
+        ConfigError: There is no such layout, or the signal is unknown and not told, or known and told.
         OutputExistsError: The folder is there already.
     """
     path, out = Path(path), Path(out)
@@ -92,6 +106,7 @@ def import_weights(path: str | Path, out: str | Path, *, layout_name: str | None
     if out.exists() and any(out.iterdir()) and not (out / "pipeline.json").is_file():
         raise OutputExistsError(f"{out} does not hold imported weights, so it is never replaced; choose another output")
     chosen, part, state, left = recognise(open_checkpoint(path), path, layout_name)
+    chosen = chosen.told(fs=fs, seconds=seconds, leads=leads, pipeline=pipeline)
     backbone, report = _filled(chosen, part, state, left, path)
     if not report.whole:
         raise CheckpointError(
@@ -141,6 +156,11 @@ def _filled(
         config = chosen.config(state)
     except (ValueError, KeyError, IndexError) as error:
         raise CheckpointError(f"{path} looks like {chosen.title} and is not: {error}") from None
+    if config.get("in_leads", len(chosen.leads)) != len(chosen.leads):
+        raise CheckpointError(
+            f"{path} is of {config['in_leads']} leads, and {len(chosen.leads)} are named ({','.join(chosen.leads)}); name its "
+            "leads in their order"
+        )
     with torch.random.fork_rng(devices=[]):
         backbone: Backbone = BACKBONES.build(config)
     materialize(backbone, torch.zeros(2, len(chosen.leads), max(chosen.windows, backbone.min_samples)))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
 
-from ecg_core.data.leads import STANDARD_12
+from ecg_core.data.leads import STANDARD_12, canonical_leads
+from ecg_core.errors import ConfigError
 
 __all__ = ["Layout", "Tensors", "blocks_of"]
 
@@ -27,8 +28,8 @@ class Layout:
         holds: Names that every such file holds, by which it is recognised.
         config: The backbone as a configuration, sized by the tensors.
         convert: The backbone's state dict from the official one, without ``left_out``.
-        fs: Hz the model was trained at.
-        seconds: Length of its windows.
+        fs: Hz the model was trained at; 0 where anybody may have trained it, so that who imports it must tell.
+        seconds: Length of its windows; 0 likewise.
         leads: In the order of its input.
         pipeline: How recordings were prepared, as transforms of ours; ``ecg prep --pipeline`` takes it.
         prefixes: What may stand before every name of the encoder.
@@ -67,6 +68,51 @@ class Layout:
                 kept = {name: value for name, value in state.items() if not self.left_out(name)}
                 return kept | {name: tensors[name] for name in beside if name not in left}, left
         return None
+
+    def told(
+        self,
+        *,
+        fs: float | None = None,
+        seconds: float | None = None,
+        leads: Sequence[str] | None = None,
+        pipeline: Sequence[str | Mapping[str, Any]] | None = None,
+    ) -> Layout:
+        """With the signal it was trained on, where its files do not tell.
+
+        Args:
+            fs: Hz.
+            seconds: Length of its windows.
+            leads: In the order of its input; the standard twelve unless given.
+            pipeline: How recordings were prepared; brought to ``fs`` and nothing else unless given.
+
+        Raises:
+            ConfigError: The signal is known and told again, or unknown and not told.
+        """
+        given = {"fs": fs, "seconds": seconds, "leads": leads, "pipeline": pipeline}
+        if self.fs:
+            again = [word for word, value in given.items() if value is not None]
+            if again:
+                raise ConfigError(
+                    f"{self.title} was trained at {self.fs:g} Hz on windows of {self.seconds:g} s, prepared as it says; leave "
+                    f"out {', '.join(again)}"
+                )
+            return self
+        if fs is None or seconds is None:
+            missing = " and ".join(word for word in ("fs", "seconds") if given[word] is None)
+            raise ConfigError(
+                f"files of {self.title} do not tell which signals it was trained on; give {missing}, and leads and pipeline "
+                "where they were not the standard twelve, resampled"
+            )
+        if not (fs > 0 and seconds > 0):
+            raise ConfigError(f"fs and seconds must be positive, got {fs!r} and {seconds!r}")
+        steps = [{"name": "resample", "fs": float(fs)}] if pipeline is None else pipeline
+        return replace(
+            self,
+            fs=float(fs),
+            seconds=float(seconds),
+            leads=STANDARD_12 if leads is None else canonical_leads(leads),
+            pipeline=tuple({"name": step} if isinstance(step, str) else step for step in steps),
+        )
 
     @property
     def windows(self) -> int:

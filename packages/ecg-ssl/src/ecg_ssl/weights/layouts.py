@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ecg_core.errors import ConfigError
 from ecg_ssl.convert import clocs, ecg_jepa, ecgfounder, jepa_weimann, mtae, st_mem, w2v_cmsc
+from ecg_ssl.weights.contrastive_layouts import CONTRASTIVE_LAYOUTS
 from ecg_ssl.weights.layout import Layout, Tensors, blocks_of
 from ecg_ssl.weights.step_layouts import STEP_LAYOUTS
 from ecg_ssl.weights.token_layouts import TOKEN_LAYOUTS
@@ -255,7 +256,7 @@ _ALL = (
         beside=lambda name: name.startswith("linear."),
     ),
 )
-LAYOUTS: dict[str, Layout] = {one.name: one for one in (*_ALL, *TOKEN_LAYOUTS, *STEP_LAYOUTS)}
+LAYOUTS: dict[str, Layout] = {one.name: one for one in (*_ALL, *TOKEN_LAYOUTS, *STEP_LAYOUTS, *CONTRASTIVE_LAYOUTS)}
 """By the name that ``ecg weights import --layout`` takes."""
 
 
