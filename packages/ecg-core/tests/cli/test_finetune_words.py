@@ -16,6 +16,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the command asked for, of a training that does nothing."""
     seen: dict[str, Any] = {}
     facts: dict[str, Any] = {
+        "mode": "full",
         "monitor": "val_auroc",
         "val_auroc": 0.9,
         "best_epoch": 3,
@@ -35,11 +36,29 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_words_of_an_adaptation_and_of_few_labels_are_passed_on(asked: dict[str, Any], tmp_path: Path) -> None:
     words = {
         "mode": "lora", "rank": 4, "alpha": 8.0, "stages": 2, "unfreeze": "gradual", "unfreeze_every": 3, "norm": "frozen",
-        "fraction": 0.1, "shots": 5, "crops": 4, "seed": 7,
+        "fraction": 0.1, "shots": 5, "crops": 4, "crop_seconds": 2.5,
+        "crop_answer": "max", "protocol": "strodthoff", "seed": 7,
     }  # fmt: skip
     module.finetune(tmp_path, target="dx", out=tmp_path / "run", source=tmp_path / "pre", **words)
     assert {word: asked[word] for word in words} == words
     assert asked["model"] is None  # so that the question chooses it
+
+
+def test_words_that_are_left_out_are_left_to_the_protocol(asked: dict[str, Any], tmp_path: Path) -> None:
+    module.finetune(tmp_path, target="dx", out=tmp_path / "run", backbone="resnet18")
+    words = ("protocol", "mode", "batch_size", "optimizer", "scheduler", "epochs", "lr", "crops", "head")
+    assert {word: asked[word] for word in words} == dict.fromkeys(words)
+
+
+def test_what_was_changed_of_a_protocol_is_told(
+    asked: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = {"epochs": {"protocol": 50, "run": 1}, "norm": {"protocol": None, "run": "frozen"}}
+    asked["facts"] = {"protocol": {"name": "strodthoff", "changes": changes, "differs": ["this (published: that)"]}}
+    module.finetune(tmp_path, target="dx", out=tmp_path / "run", backbone="resnet18")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "trained by the protocol strodthoff, changed by hand (epochs 1 instead of 50; norm frozen instead of none)" in said
+    assert "what differs from the paper of strodthoff: this (published: that)" in said
 
 
 def test_a_class_without_an_example_is_told(asked: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,6 +52,33 @@ def test_the_answer_for_a_long_window_is_the_mean_over_crops_that_span_it(
     torch.testing.assert_close(task.predict(batch), torch.stack(parts).mean(dim=0))
 
 
+def test_the_largest_answer_counts_where_that_is_asked_for_also_once_saved_and_for_a_new_backbone(
+    finetuned: Callable[..., Path], longer: Store, tmp_path: Path
+) -> None:
+    words: dict[str, Any] = {"backbone": "toy", "head": "toy_head", "target": "dx", "epochs": 1, "device": "cpu"}
+    run = finetune(longer, tmp_path / "max", crops=3, crop_seconds=1.5, crop_answer="max", **words).path
+    loaded = load(run)
+    assert loaded.signal.samples == 75
+    x = longer.batch([0, 5]).to("cpu")
+    answers = [loaded.module.probabilities(loaded.module(x.signal[..., s : s + 75])) for s in (0, 112, 225)]
+    torch.testing.assert_close(loaded.module.predict(x), torch.stack(answers).amax(dim=0))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"crops": 2, "crop_seconds": 6.0}, "crop_seconds must lie between 0 and the 6 s of a window, got 6"),
+        ({"crops": 2, "crop_seconds": 1.0, "crop_answer": "median"}, "crop_answer must be mean or max, got 'median'"),
+        ({"crop_seconds": 1.0}, "crop_seconds and crop_answer say of crops how long they are .*; give crops"),
+        ({"crop_answer": "max"}, "crop_seconds and crop_answer say of crops how long they are .*; give crops"),
+        ({"crops": 2}, "give --from RUN, say how long they are with --crop-seconds, or prepare shorter windows"),
+    ],
+)
+def test_crops_that_make_no_sense_are_one_clear_error(longer: Store, tmp_path: Path, words: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        finetune(longer, tmp_path / "run", target="dx", backbone="toy", head="toy_head", **words)
+
+
 def test_a_model_of_crops_expects_windows_of_a_crop_and_evaluates_long_ones(
     train: Callable[..., Path], longer: Store, recordings: Path
 ) -> None:

@@ -20,7 +20,8 @@ def finetune(
     out: Path,
     source: Annotated[Path | None, Parameter(name="--from")] = None,
     backbone: str | None = None,
-    mode: Literal["linear", "lora", "partial", "full"] = "full",
+    protocol: Literal["merl_v1", "strodthoff"] | None = None,
+    mode: Literal["linear", "lora", "partial", "full"] | None = None,
     rank: int | None = None,
     alpha: float | None = None,
     stages: int | None = None,
@@ -30,6 +31,8 @@ def finetune(
     fraction: float | None = None,
     shots: int | None = None,
     crops: int | None = None,
+    crop_seconds: float | None = None,
+    crop_answer: Literal["mean", "max"] | None = None,
     head: str | None = None,
     model: str | None = None,
     problem: Literal["multi_label", "multi_class", "regression"] = "multi_label",
@@ -37,10 +40,10 @@ def finetune(
     loss: str | None = None,
     class_weight: Literal["balanced", "sqrt"] | None = None,
     epochs: int | None = None,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     lr: float | None = None,
-    optimizer: str = "adamw",
-    scheduler: str = "warmup_cosine",
+    optimizer: str | None = None,
+    scheduler: str | None = None,
     layer_decay: float | None = None,
     precision: Literal["fp32", "bf16"] = "fp32",
     device: str = "auto",
@@ -59,7 +62,10 @@ def finetune(
         source: Whose backbone to start from: a run, a card, weights beside a card, a folder of `ecg weights import`, or a model
             of the hub (hf://owner/name).
         backbone: Or a new backbone, by name, as JSON or a file (.json, .toml, .yaml): supervised from scratch.
-        mode: linear: only the head learns. lora: low-rank adapters too. partial: the last stages too. full: everything.
+        protocol: How papers train and judge on PTB-XL, for every option that is not given: strodthoff (from scratch) or merl_v1
+            (a linear probe of --from).
+        mode: linear: only the head learns. lora: low-rank adapters too. partial: the last stages too. full: everything; full
+            unless given.
         rank: Of the adapters of --mode lora; 8 unless given.
         alpha: alpha / rank scales what the adapters add; the rank unless given.
         stages: How many of the backbone's last stages learn in --mode partial.
@@ -69,6 +75,8 @@ def finetune(
         fraction: Learn from this share of the training patients, such as 0.01; --seed draws them.
         shots: Learn from this many windows of each class; --seed draws them.
         crops: Learn from crops as long as the windows of the pre-training, and answer by the mean over this many of them.
+        crop_seconds: Or from crops of this length.
+        crop_answer: max: answer by the largest probability of each class.
         head: Head, by name, as JSON or a file; linear unless given.
         model: What is asked of them, by name (`ecg plugins list --kind models`), as JSON or a file; classifier, or regressor
             of numbers, unless given.
@@ -78,10 +86,11 @@ def finetune(
         class_weight: Rare classes count more in the cross-entropy. balanced: by the inverse number of their examples; sqrt: by
             the root of it.
         epochs: 100 for linear and 30 for the others unless given.
-        batch_size: Windows per step.
+        batch_size: Windows per step; 64 unless given.
         lr: 1e-2 for linear and lora, and 1e-3 for the others unless given.
-        optimizer: By name (`ecg plugins list --kind optimizers`), as JSON or a file.
-        scheduler: How the learning rate goes, by name (`ecg plugins list --kind schedulers`), as JSON or a file.
+        optimizer: By name (`ecg plugins list --kind optimizers`), as JSON or a file; adamw unless given.
+        scheduler: How the learning rate goes, by name (`ecg plugins list --kind schedulers`), as JSON or a file; warmup_cosine
+            unless given.
         layer_decay: Rate of each layer of the backbone over that of the next one, such as 0.75; not with --mode linear.
         precision: fp32 or bf16.
         device: cpu, cuda, …; a GPU if there is one.
@@ -94,6 +103,7 @@ def finetune(
     from ecg_core.data.store import Store
     from ecg_core.run.log import log_of_shell
     from ecg_core.run.training.finetune import finetune as train
+    from ecg_core.run.training.protocols import protocol_sentences
 
     log = log or log_of_shell()
     with resumable(out):
@@ -103,6 +113,7 @@ def finetune(
             target=target,
             source=source,
             backbone=None if backbone is None else component(backbone),
+            protocol=protocol,
             mode=mode,
             rank=rank,
             alpha=alpha,
@@ -113,6 +124,8 @@ def finetune(
             fraction=fraction,
             shots=shots,
             crops=crops,
+            crop_seconds=crop_seconds,
+            crop_answer=crop_answer,
             head=None if head is None else component(head),
             model=None if model is None else component(model),
             problem=problem,
@@ -122,8 +135,8 @@ def finetune(
             epochs=epochs,
             batch_size=batch_size,
             lr=lr,
-            optimizer=component(optimizer),
-            scheduler=component(scheduler),
+            optimizer=None if optimizer is None else component(optimizer),
+            scheduler=None if scheduler is None else component(scheduler),
             layer_decay=layer_decay,
             precision=precision,
             device=device,
@@ -137,9 +150,11 @@ def finetune(
     score = (
         "no validation patients" if best is None else f"best validation {number} {best:.3f} in epoch {run.facts['best_epoch']}"
     )
-    tell(f"fine-tuned ({mode}) on {run.facts['windows']} labelled windows: {score}, in {out}")
+    tell(f"fine-tuned ({run.facts['mode']}) on {run.facts['windows']} labelled windows: {score}, in {out}")
     if empty := [name for name, count in run.facts.get("examples", {}).items() if not count]:
         tell(f"no example of {', '.join(empty)} was among them; take more patients to learn of it")
+    for sentence in protocol_sentences(run.facts.get("protocol")):
+        tell(sentence)
     page = f" --html {shell_path(out / 'report.html')}" if monitor == "val_auroc" else ""  # in pictures: classes of recordings
     if log == "tensorboard":
         tell(f"curves: tensorboard --logdir {shell_path(out)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,10 @@ from ecg_core.contracts.losses import Losses
 from ecg_core.data.batch import Batch
 from ecg_core.errors import ConfigError, DataError
 
-__all__ = ["Task"]
+__all__ = ["CropAnswer", "Task"]
+
+CropAnswer = Literal["mean", "max"]
+"""How the answers for parts of a recording become one."""
 
 
 class Task(Configurable, nn.Module):
@@ -29,13 +32,15 @@ class Task(Configurable, nn.Module):
     ``augment``, a :class:`Compose` or ``None``, and keeps it too. A task that answers for every sample says so by
     ``per_step``; it learns from the batch's ``step_targets``. A task that answers with amounts and not with probabilities says so
     by ``numbers``; its :meth:`probabilities` are then numbers in the unit of the targets. A task that was trained on crops has
-    their length in ``crop_samples``: of a longer window :meth:`predict` gives the mean over ``crops`` of them.
+    their length in ``crop_samples``: of a longer window :meth:`predict` gives the mean over ``crops`` of them, or with
+    ``crop_answer="max"`` the largest of their answers, class by class.
     """
 
     per_step: bool = False
     numbers: bool = False
     crop_samples: int | None = None
     crops: int = 1
+    crop_answer: CropAnswer = "mean"
     backbone: Backbone
     head: Head
     classes: tuple[str, ...]
@@ -69,7 +74,8 @@ class Task(Configurable, nn.Module):
             return self.probabilities(self(x))
         latest, length = x.shape[-1] - self.crop_samples, self.crop_samples
         starts = [latest // 2] if self.crops == 1 else [round(latest * i / (self.crops - 1)) for i in range(self.crops)]
-        return torch.stack([self.probabilities(self(x[..., start : start + length])) for start in starts]).mean(dim=0)
+        answers = torch.stack([self.probabilities(self(x[..., start : start + length])) for start in starts])
+        return answers.amax(dim=0) if self.crop_answer == "max" else answers.mean(dim=0)
 
     def take_parts(
         self, backbone: Backbone | Callable[..., Backbone], head: Head | Callable[..., Head], classes: Sequence[str]

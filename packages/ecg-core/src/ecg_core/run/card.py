@@ -149,6 +149,7 @@ class Card:
         load_weights(module, tensors, str(self.path))
         if isinstance(module, Task) and self.facts.get("crops"):
             module.crop_samples, module.crops = self.signal.samples, int(self.facts["crops"])
+            module.crop_answer = "max" if self.facts.get("crop_answer") == "max" else "mean"
         return module.eval()
 
     def _of_then(self) -> str:

@@ -209,6 +209,7 @@ def _write(job: _Job, path: Path, *, fixed: bool) -> None:
             "holds": job.signal.to_dict() if job.recorded else None,
             "classes": list(task.classes),
             "per_step": task.per_step,
+            "crop_answer": task.crop_answer,
             "target": None if job.target is None else job.target.name,
             "min_samples": takes.samples if fixed else max(task.backbone.min_samples, _least(program)),
             "fixed_length": fixed,

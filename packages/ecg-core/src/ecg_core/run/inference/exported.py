@@ -13,6 +13,7 @@ from unittest import mock
 import torch
 from torch import Tensor
 
+from ecg_core.contracts.task import CropAnswer
 from ecg_core.data.batch import Batch
 from ecg_core.errors import CheckpointError, DataError, missing_extra
 from ecg_core.run.card import SignalContract
@@ -71,6 +72,7 @@ class Exported:
             self.signal = SignalContract(float(s["fs"]), tuple(s["leads"]), int(s["samples"]), tuple(s["pipeline"]), s["unit"])
             self.classes = tuple(map(str, self.contract["classes"]))
             self.per_step = bool(self.contract.get("per_step", False))
+            self.crop_answer: CropAnswer = "max" if self.contract.get("crop_answer") == "max" else "mean"
         except (ValueError, KeyError, TypeError):
             raise CheckpointError(
                 f"{self.path} does not say which signal it takes, so it was not written by `ecg export`; export it from its run"

@@ -59,8 +59,9 @@ def predict(
 ) -> Predictions:
     """What a model says of every recording of a folder, or of one recording, however long.
 
-    A recording longer than the model's window is cut into windows, whose answers are averaged. A model of samples answers for
-    each of them, see :mod:`ecg_core.run.inference.stitching`. A long recording is read block by block.
+    A recording longer than the model's window is cut into windows, whose answers are averaged; of a model that answers
+    by the largest of its crops, the largest is taken. A model of samples answers for each of them, see
+    :mod:`ecg_core.run.inference.stitching`. A long recording is read block by block.
 
     Args:
         run: Fine-tuning run, model card, file of ``ecg export``, or a model of the hub (``hf://owner/name``).
@@ -113,10 +114,15 @@ def windows_of(record: Record, signal: SignalContract) -> list[Record]:
 
 
 def record_probabilities(scorer: Scorer, signal: SignalContract, record: Record) -> np.ndarray:
-    """``(classes,)``, the mean over the recording's windows."""
+    """``(classes,)``, the mean over the recording's windows (the largest, of a model that answers so for its crops)."""
     whole = np.concatenate([window.signal for window in windows_of(record, signal)], axis=1)
     starts = list(range(0, whole.shape[1], signal.samples))
-    return np.asarray(_probabilities(scorer, signal, starts, lambda start, stop: whole[:, start:stop]).mean(axis=0))
+    return _as_one(scorer, _probabilities(scorer, signal, starts, lambda start, stop: whole[:, start:stop]))
+
+
+def _as_one(scorer: Scorer, probabilities: np.ndarray) -> np.ndarray:
+    """``(windows, classes)`` to ``(classes,)``, as the model answers for its crops."""
+    return np.asarray(probabilities.max(axis=0) if scorer.crop_answer == "max" else probabilities.mean(axis=0))
 
 
 def _check(scorer: Scorer, folder: Path | None, *, windows: bool, overlap: float) -> None:
@@ -142,7 +148,8 @@ def _of_windows(loaded: LoadedScorer, each: bool, overlap: float) -> Answer:
         probabilities = _probabilities(scorer, signal, starts, found.read)
         found.finish()
         if not each:
-            return pd.DataFrame([[found.record_id, *probabilities.mean(axis=0).tolist()]], columns=["record_id", *scorer.classes])
+            whole = _as_one(scorer, probabilities).tolist()
+            return pd.DataFrame([[found.record_id, *whole]], columns=["record_id", *scorer.classes])
         places = {"start_s": np.array(starts) / signal.fs, "stop_s": (np.array(starts) + length) / signal.fs}
         answers = dict(zip(scorer.classes, probabilities.T, strict=True))
         return pd.DataFrame({"record_id": found.record_id, **places, **answers})

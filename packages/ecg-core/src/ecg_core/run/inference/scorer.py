@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
-from ecg_core.contracts.task import Task
+from ecg_core.contracts.task import CropAnswer, Task
 from ecg_core.data.batch import Batch
 from ecg_core.data.step_target import STEP_KINDS, StepTarget
 from ecg_core.errors import RunError
@@ -24,6 +24,7 @@ class Scorer(Protocol):
 
     classes: tuple[str, ...]
     per_step: bool
+    crop_answer: CropAnswer
 
     def predict(self, batch: Batch) -> Tensor:
         """Probabilities, ``(batch, classes)`` or per step ``(batch, classes, samples)``."""

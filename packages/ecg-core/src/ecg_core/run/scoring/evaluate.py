@@ -41,6 +41,7 @@ from ecg_core.run.scoring.thresholds import (
     store_thresholds,
     validation_recordings,
 )
+from ecg_core.run.training.protocols import protocol_sentences
 
 __all__ = ["evaluate"]
 
@@ -132,7 +133,8 @@ def evaluate(
     words = {"classes": task.classes, "patients": patients, "repeats": repeats, "seed": seed}
     evaluation = evaluate_scores(truth, scores, thresholds=thresholds, temperature=temperature, drawn=drawn, **words)
 
-    notes, others = _notes(split, thresholds.rule), dict[str, tuple[np.ndarray, bool]]()
+    trained_by = directory.facts.get("protocol")
+    notes, others = [*protocol_sentences(trained_by), *_notes(split, thresholds.rule)], dict[str, tuple[np.ndarray, bool]]()
     if floors and home is None:
         notes.append("the data of the run are no longer there, so there are no floors")
     elif floors and home is not None:
@@ -153,7 +155,8 @@ def evaluate(
         warnings=tuple(pretraining_warnings(directory, store, windows, split)),
         notes=(*notes, *left_out),
     )
-    write_json(directory.path / f"evaluation-{split}.json", {**facts, **evaluation.to_dict()})
+    named = {} if trained_by is None else {"protocol": trained_by}
+    write_json(directory.path / f"evaluation-{split}.json", {**facts, **named, **evaluation.to_dict()})
     store_thresholds(directory, thresholds, temperature)
     predictions = pd.DataFrame({"record_id": recordings.names, **{c: scores[:, i] for i, c in enumerate(task.classes)}})
     write_atomic(directory.path / f"predictions-{split}.csv", lambda p: predictions.to_csv(p, index=False, float_format="%.9g"))

@@ -30,10 +30,11 @@ def report_facts(directory: RunDirectory, store: Store, task: Task, split: str) 
     backbone = facts["config"].get("backbone", facts["config"])["name"]  # a model with a name of its own states no parts
     source = f"pre-trained in {facts['source']}" if facts.get("source") else "new (random initial weights)"
     chain = " → ".join(t["name"] for t in store.pipeline)
+    by = f"protocol {facts['protocol']['name']}, " if facts.get("protocol") else ""
     return {
         "Question": f"{target}, a number" if task.numbers else f"{target}: {', '.join(task.classes)}",
         "Backbone": f"{backbone}, {sum(p.numel() for p in task.backbone.parameters()):,} parameters, {source}",
-        "Training": f"{facts['mode']}, {facts.get('epochs', '?')} epochs, best on validation patients: epoch {best}",
+        "Training": f"{by}{facts['mode']}, {facts.get('epochs', '?')} epochs, best on validation patients: epoch {best}",
         "Recordings": f"{store.facts['recordings']:,} usable from {store.facts['source']}; {store.facts['rejects']:,} refused",
         "Patients": f"{patients:,}" if patients else "unknown: every recording counts as its own patient",
         "Labelled windows": f"{counts['train']:,} train, {counts['val']:,} val, {counts['test']:,} test (this page: {split})",

@@ -13,7 +13,7 @@ from ecg_core.adaptation.adaptation import Adaptation, Mode, Norm
 from ecg_core.adaptation.adapting import Adapting, trained_parameters
 from ecg_core.adaptation.low_rank import merged, without_low_rank
 from ecg_core.contracts.recipe import Recipe
-from ecg_core.contracts.task import Task
+from ecg_core.contracts.task import CropAnswer, Task
 from ecg_core.data.store import Store
 from ecg_core.discovery.provenance import provenance
 from ecg_core.discovery.registries import MODELS
@@ -30,6 +30,7 @@ from ecg_core.run.settings import Settings
 from ecg_core.run.training.assembly import brings, build_task, check_task
 from ecg_core.run.training.crops import Crops
 from ecg_core.run.training.probe import FrozenProbe
+from ecg_core.run.training.protocols import ProtocolName, training_protocol
 from ecg_core.run.training.question import Problem, Question
 from ecg_core.run.training.questions import question_of
 from ecg_core.run.training.sources import card_of, run_of
@@ -43,6 +44,8 @@ _DEEP = Recipe(lr=1e-3, lr_batch=0, weight_decay=0.05, warmup=0.1, clip=1.0)
 # Adapters want ten times the rate of the whole network (Schulman et al. 2025, "LoRA without regret").
 _RECIPES: Mapping[str, Recipe] = {"linear": _LINEAR, "lora": replace(_DEEP, lr=1e-2), "partial": _DEEP, "full": _DEEP}
 
+_USUAL: Mapping[str, Any] = {"mode": "full", "batch_size": 64, "optimizer": "adamw", "scheduler": "warmup_cosine"}
+
 _EITHER = "give either --from RUN (a pre-trained backbone) or --backbone NAME (a new one)"
 
 
@@ -53,7 +56,8 @@ def finetune(
     target: str,
     source: str | Path | None = None,
     backbone: str | Mapping[str, Any] | None = None,
-    mode: Mode = "full",
+    protocol: ProtocolName | None = None,
+    mode: Mode | None = None,
     rank: int | None = None,
     alpha: float | None = None,
     stages: int | None = None,
@@ -63,6 +67,8 @@ def finetune(
     fraction: float | None = None,
     shots: int | None = None,
     crops: int | None = None,
+    crop_seconds: float | None = None,
+    crop_answer: CropAnswer | None = None,
     head: str | Mapping[str, Any] | None = None,
     model: str | Mapping[str, Any] | None = None,
     problem: Problem = "multi_label",
@@ -70,10 +76,10 @@ def finetune(
     loss: str | Mapping[str, Any] | nn.Module | None = None,
     class_weight: ClassWeight | None = None,
     epochs: int | None = None,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     lr: float | None = None,
-    optimizer: str | Mapping[str, Any] = "adamw",
-    scheduler: str | Mapping[str, Any] = "warmup_cosine",
+    optimizer: str | Mapping[str, Any] | None = None,
+    scheduler: str | Mapping[str, Any] | None = None,
     layer_decay: float | None = None,
     precision: Literal["fp32", "bf16"] = "fp32",
     device: str = "auto",
@@ -93,9 +99,12 @@ def finetune(
             wrote, or a model of the hub, ``hf://owner/name[@revision]``.
         backbone: Or a new backbone, by name or configuration: supervised from scratch, and with ``mode="linear"`` the
             random encoder that every frozen one has to beat. A model that was published as a whole needs neither.
+        protocol: ``"merl_v1"`` or ``"strodthoff"``: how papers train and judge, for what is not given otherwise; see
+            :mod:`ecg_core.run.training.protocols`. What is given wins, and ``run.json`` says so.
         mode: ``"linear"``: only the head learns; the backbone is frozen, normalisation statistics included, and run once.
             ``"lora"``: the head and low-rank adapters on the layers of the backbone. ``"partial"``: the head and the last
-            ``stages`` of the backbone. ``"full"``: everything learns. See :class:`ecg_core.adaptation.adaptation.Adaptation`.
+            ``stages`` of the backbone. ``"full"``, unless given: everything learns. See
+            :class:`ecg_core.adaptation.adaptation.Adaptation`.
         rank: Of the adapters, 8 unless given.
         alpha: ``alpha / rank`` scales what the adapters add; the rank unless given.
         stages: How many of the backbone's last stages learn.
@@ -106,6 +115,8 @@ def finetune(
         shots: Learn from this many windows of each class; ``seed`` draws.
         crops: Learn from crops of the store's windows, as long as those of the source's pre-training, and answer for a window
             by the mean over this many of them.
+        crop_seconds: Or crops of this length.
+        crop_answer: ``"max"``: answer by the largest probability of each class.
         head: Name or configuration of a head; ``None`` means the model's own, or a linear one (of samples: per step), over
             standardised embeddings where they are frozen.
         model: Name or configuration of the task that backbone and head answer; ``"classifier"``, of numbers ``"regressor"``,
@@ -117,10 +128,10 @@ def finetune(
         class_weight: Let rare classes count more in the cross-entropy: ``"balanced"`` by the inverse number of their examples,
             ``"sqrt"`` by the root of it (of samples, where those are labelled); see :mod:`ecg_core.tasks.class_weight`.
         epochs: ``None`` means 100 for ``linear`` and 30 for the others.
-        batch_size: Windows per step.
+        batch_size: Windows per step; 64 unless given.
         lr: ``None`` means 1e-2 for ``linear`` and ``lora``, and 1e-3 for the others.
-        optimizer: Name or configuration of an optimizer.
-        scheduler: Name or configuration of a schedule.
+        optimizer: Name or configuration of an optimizer; ``"adamw"`` unless given.
+        scheduler: Name or configuration of a schedule; ``"warmup_cosine"`` unless given.
         layer_decay: Rate of a layer of the backbone over that of the next one, such as 0.75 (not with ``mode="linear"``).
         precision: ``"fp32"`` or ``"bf16"``.
         device: ``"auto"`` takes a GPU if there is one.
@@ -134,6 +145,17 @@ def finetune(
     """
     if source is not None and backbone is not None:
         raise ConfigError(_EITHER)
+    preset = training_protocol(protocol)
+    given: dict[str, Any] = {
+        "mode": mode, "rank": rank, "alpha": alpha, "stages": stages, "unfreeze": unfreeze, "unfreeze_every": unfreeze_every,
+        "norm": norm, "fraction": fraction, "shots": shots, "crops": crops, "crop_seconds": crop_seconds,
+        "crop_answer": crop_answer, "head": head, "model": model, "problem": problem, "augment": augment or None, "loss": loss,
+        "epochs": epochs, "batch_size": batch_size, "lr": lr, "optimizer": optimizer, "scheduler": scheduler,
+        "layer_decay": layer_decay, "precision": precision,
+    }  # fmt: skip
+    given = {word: value for word, value in given.items() if value is not None}
+    words = {**_USUAL, **({} if preset is None else preset.values), **given}
+    mode, crops, crop_answer = words["mode"], words.get("crops"), words.get("crop_answer")
     chosen = Adaptation(mode, rank, alpha, stages, unfreeze, unfreeze_every, norm)
     linear = mode == "linear"
     if linear and augment:
@@ -148,30 +170,32 @@ def finetune(
         source, began = pinned(source)
     if source is not None and (before := run_of(Path(source))) is not None:
         store = store.as_divided_for(before.facts["data"], before.path)
+    if preset is not None:
+        preset.check(store, target)
     question = question_of(store, target, problem)
     model = model or question.model
     if source is None and backbone is None and not brings(model, "backbone"):
         raise ConfigError(_EITHER)
     question.keep_few(fraction=fraction, shots=shots, seed=seed)
     settings = Settings.from_recipe(
-        _RECIPES[mode],
+        _RECIPES[mode] if preset is None else preset.recipe,
         lr=lr,
-        batch_size=batch_size,
-        epochs=(100 if linear else 30) if epochs is None else epochs,
+        batch_size=words["batch_size"],
+        epochs=words.get("epochs", 100 if linear else 30),
         precision=precision,
         device=device,
         seed=seed,
-        optimizer=optimizer,
-        scheduler=scheduler,
+        optimizer=words["optimizer"],
+        scheduler=words["scheduler"],
         layer_decay=layer_decay,
     ).resolved()
     check_optimization(settings)
     if head is None and not brings(model, "head"):
-        head = {"name": question.head, **({"normalise": linear} if question.head == "linear" else {})}
+        head = words.get("head") or {"name": question.head, **({"normalise": linear} if question.head == "linear" else {})}
     classes = question.classes
-    cut = Crops.of(crops, source, store, linear=linear)
-    words: dict[str, Any] = {"model": model, "problem": problem, "augment": augment, "loss": loss, "seed": seed}
-    task = build_task(store, source, backbone, head, classes, samples=None if cut is None else cut.samples, **words)
+    cut = Crops.of(crops, source, store, linear=linear, seconds=words.get("crop_seconds"), answer=crop_answer)
+    parts: dict[str, Any] = {"model": model, "problem": problem, "augment": augment, "loss": loss, "seed": seed}
+    task = build_task(store, source, backbone, head, classes, samples=None if cut is None else cut.samples, **parts)
     question.prepare(task)
     question.weigh(task, class_weight)
     check_task(task, mode)
@@ -198,10 +222,12 @@ def finetune(
         adaptation=chosen.to_dict(),
         few_labels={word: value for word, value in (("fraction", fraction), ("shots", shots)) if value is not None},
         crops=crops,
+        crop_answer=crop_answer,
         class_weight=class_weight,
         source=began,
+        protocol=None if preset is None else preset.facts(given),
     )
-    facts = {"target": question.target, "problem": answers, "mode": mode, "crops": crops}
+    facts = {"target": question.target, "problem": answers, "mode": mode, "crops": crops, "crop_answer": crop_answer}
     if source is not None and "imported" in (
         beginning := card_of(Path(source)).facts
     ):  # the licence of these weights stays with them
