@@ -162,6 +162,12 @@ def test_the_teacher_gets_no_gradient_and_prototypes_stand_still_at_first(ecg_ba
     assert method.projector.prototypes.weight.grad.norm() > 0
 
 
+def test_weight_decay_rises_as_published():
+    for name, ends in (("dino", (0.04, 0.4)), ("jepa_weimann", (0.01, 0.1)), ("lejepa", (0.05, None))):
+        recipe = SSL.get(name).recipe
+        assert (recipe.weight_decay, recipe.last_weight_decay) == ends
+
+
 def test_the_teacher_warms_up_and_is_the_product(ecg_batch):
     method = dino(warmup=0.5)
     assert method.teacher_temperature == 0.04

@@ -42,6 +42,18 @@ def test_it_says_that_nobody_has_published_it():
     assert SSL.build("three_m_ecg", backbone=encoder()).backbone is not None
 
 
+@pytest.mark.parametrize("name", ["3m-ecg", "3M-ECG", "3m_ecg"])
+def test_the_surveys_name_leads_to_our_recipe_with_one_warning_that_nobody_has_published_it(name):
+    with pytest.warns(UserWarning, match="a recipe of this project") as told:
+        made = SSL.build(name, backbone=encoder(), **DECODER, width=8)
+    assert [str(w.message).split(";")[0] for w in told] == ["no publication of a method called 3M-ECG is known"]
+    assert type(made) is ThreeMECG
+    assert SSL.to_config(made)["name"] == "three_m_ecg"
+    assert name not in list(SSL)
+    with pytest.warns(UserWarning, match="do not cite it as 3M-ECG"):
+        SSL.build({"name": name, "width": 8, **DECODER}, backbone=encoder())
+
+
 def test_leads_are_halved_with_limb_leads_and_others_in_both():
     limb = set(STANDARD_12[:6])
     seen = set()

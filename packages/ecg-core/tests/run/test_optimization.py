@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ecg_core.contracts.backbone import Backbone, Stage
 from ecg_core.contracts.losses import Losses
+from ecg_core.contracts.recipe import Recipe
 from ecg_core.data.store import Store
 from ecg_core.discovery.registries import OPTIMIZERS
 from ecg_core.errors import ConfigError, MissingExtraError
@@ -215,6 +216,60 @@ def test_a_step_of_plain_descent_is_shorter_by_the_decay_of_its_layer() -> None:
     assert moved["head.weight"] == pytest.approx(0.1, rel=1e-4)
 
 
+# ---------------------------------------------------------------- a decay that changes
+
+
+def test_a_decay_goes_from_the_first_to_the_last_by_half_a_cosine() -> None:
+    rates = Rates(Settings(weight_decay=0.04, last_weight_decay=0.4), 100)
+    found = [rates.decay_at(step) for step in (0, 25, 50, 75, 100, 130)]
+    quarter = 0.5 * (1 - math.sqrt(0.5))
+    assert found == pytest.approx([0.04, 0.04 + 0.36 * quarter, 0.22, 0.4 - 0.36 * quarter, 0.4, 0.4])
+    assert Rates(Settings(weight_decay=0.3, last_weight_decay=0.0), 10).decay_at(10) == pytest.approx(0.0)
+    assert Rates(Settings(weight_decay=0.3), 10).decay_at(5) is None
+
+
+@pytest.mark.parametrize("words", [{}, {"layer_decay": 0.5}, {"decay_all": True}, {"weight_decay": 0.0}])
+def test_only_what_decays_follows_a_decay_that_changes(words) -> None:
+    learner = Learner(Net((2,)))
+    optimizer = build_optimizer(learner, Settings(**{"lr": 0.1, "weight_decay": 0.04, "last_weight_decay": 0.4, **words}))
+    Rates.apply(optimizer, 0.1, 0.25)
+    found = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    for name, parameter in learner.named_parameters():
+        assert found[id(parameter)] == (0.25 if parameter.ndim > 1 or "decay_all" in words else 0.0), name
+    plain = build_optimizer(learner, Settings(lr=0.1, weight_decay=0.04))
+    Rates.apply(plain, 0.1, 0.25)
+    assert sorted(group["weight_decay"] for group in plain.param_groups) == [0.0, 0.04]
+
+
+def test_a_step_shrinks_weights_by_the_rate_times_the_decay_of_that_step() -> None:
+    layer = nn.Linear(1, 1, bias=False)
+    nn.init.ones_(layer.weight)
+    settings = Settings(optimizer="adamw", lr=0.5, weight_decay=0.1, last_weight_decay=0.3)
+    optimizer, rates, expected = build_optimizer(layer, settings), Rates(settings, 4), 1.0
+    for step in range(5):
+        layer.weight.grad = torch.zeros_like(layer.weight)
+        rates.apply(optimizer, 0.5, rates.decay_at(step))
+        optimizer.step()
+        expected *= 1 - 0.5 * (0.1 + 0.2 * (1 - math.cos(math.pi * step / 4)) / 2)
+    assert float(layer.weight.detach()) == pytest.approx(expected, rel=1e-6)
+
+
+def test_plain_descent_follows_a_decay_that_changes_too_and_wrong_decays_are_named() -> None:
+    optimizer = build_optimizer(Learner(Net((1,))), Settings(optimizer="sgd", last_weight_decay=0.4))
+    Rates.apply(optimizer, 0.1, 0.2)
+    assert {group["weight_decay"] for group in optimizer.param_groups} == {0.0, 0.2}
+    for word in ("weight_decay", "last_weight_decay"):
+        with pytest.raises(ConfigError, match=f"{word} must be a number from 0 on, got -0.1"):
+            Settings(**{word: -0.1})
+
+
+def test_a_recipe_brings_its_last_decay_into_the_settings_and_back() -> None:
+    found = Settings.from_recipe(Recipe(weight_decay=0.04, last_weight_decay=0.4))
+    assert (found.weight_decay, found.last_weight_decay) == (0.04, 0.4)
+    assert Settings.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+    assert Settings.from_recipe(Recipe()).last_weight_decay is None
+
+
 def test_a_learner_without_a_backbone_has_no_layers() -> None:
     with pytest.raises(ConfigError, match="layer_decay needs a learner with a backbone, and Linear trains none; leave it out"):
         build_optimizer(nn.Linear(2, 2), Settings(layer_decay=0.5))
@@ -273,6 +328,26 @@ def test_every_optimizer_goes_on_after_a_kill_as_if_nothing_had_happened(tmp_pat
     resumed.fit(resume=True)
     a, b = alone.learner.state_dict(), resumed.learner.state_dict()
     assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("at", [5, 14])
+def test_a_decay_that_changes_goes_on_after_a_kill_as_if_nothing_had_happened(tmp_path: Path, at: int) -> None:
+    from ecg_core.run.progress import read_metrics
+
+    words = {"weight_decay": 0.1, "last_weight_decay": 0.9, "lr": 0.05, "checkpoint_every": 3}
+    alone = _run(tmp_path / "alone", **words)
+    alone.fit()
+    with pytest.raises(Killed):
+        _run(tmp_path / "killed", kill_at=at, **words).fit()
+    resumed = _run(tmp_path / "killed", **words)
+    resumed.fit(resume=True)
+    a, b = alone.learner.state_dict(), resumed.learner.state_dict()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    decays = [[x["weight_decay"] for x in read_metrics(tmp_path / n / "metrics.jsonl") if "lr" in x] for n in ("alone", "killed")]
+    assert decays[0] == decays[1]
+    assert decays[0] == sorted(decays[0])
+    assert decays[0][0] == 0.1
+    assert len(decays[0]) == 24
 
 
 @pytest.mark.parametrize("at", [2, 9, 13, 20])

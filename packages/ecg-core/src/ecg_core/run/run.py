@@ -159,8 +159,8 @@ class Run:
 
     def _step(self, batch: Any) -> dict[str, Any]:
         step = self.state["step"]
-        rate = self.rates.at(step, self.numbers)
-        self.rates.apply(self.optimizer, rate)
+        rate, decay = self.rates.at(step, self.numbers), self.rates.decay_at(step)
+        self.rates.apply(self.optimizer, rate, decay)
         with torch.autocast(self.settings.device.split(":")[0], torch.bfloat16, enabled=self.settings.precision == "bf16"):
             losses: Losses = self.learner.loss(batch)  # type: ignore[operator]
         value = float(losses.total.detach())
@@ -177,7 +177,8 @@ class Run:
         self.learner.after_step()  # type: ignore[operator]
         self.state["step"] = step + 1
         logs = {name: round(float(number), 6) for name, number in losses.logs.items()}
-        return {"step": step + 1, "epoch": self.state["epoch"] + 1, "loss": value, "lr": rate, **logs}
+        ramp = {} if decay is None else {"weight_decay": decay}
+        return {"step": step + 1, "epoch": self.state["epoch"] + 1, "loss": value, "lr": rate, **ramp, **logs}
 
     def _after_epoch(self, metrics: MetricsFile) -> None:
         numbers: Mapping[str, float] = {}

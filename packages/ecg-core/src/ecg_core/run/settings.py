@@ -25,6 +25,7 @@ class Settings:
         lr: Peak learning rate.
         betas: Of Adam-like optimizers.
         weight_decay: Decoupled weight decay.
+        last_weight_decay: That of the last step, reached by half a cosine; ``None`` keeps it constant.
         decay_all: Decay biases and normalisation weights too.
         warmup: Share of all steps in which the learning rate rises.
         clip: Largest gradient norm, or ``None``.
@@ -43,6 +44,7 @@ class Settings:
     lr: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.05
+    last_weight_decay: float | None = None
     decay_all: bool = False
     warmup: float = 0.1
     clip: float | None = None
@@ -63,6 +65,10 @@ class Settings:
             raise ConfigError(f"lr must be a positive number, got {self.lr!r}")
         if self.clip is not None and not self.clip > 0:
             raise ConfigError(f"clip must be a positive number, or None for no clipping, got {self.clip!r}")
+        for name in ("weight_decay", "last_weight_decay"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < float("inf"):
+                raise ConfigError(f"{name} must be a number from 0 on, got {value!r}")
         if not 0 <= self.warmup < 1:
             raise ConfigError(f"warmup must be a share of all steps in [0, 1), got {self.warmup!r}")
         if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
@@ -82,6 +88,7 @@ class Settings:
             batch_size=batch_size,
             betas=recipe.betas,
             weight_decay=recipe.weight_decay,
+            last_weight_decay=recipe.last_weight_decay,
             decay_all=recipe.decay_all,
             warmup=recipe.warmup,
             clip=recipe.clip,

@@ -56,7 +56,7 @@ class DINO(SSLMethod):
         schedule: How it goes on from there: ``"cosine"`` rises to 1 over the training.
     """
 
-    recipe = Recipe(lr=5e-4, lr_batch=256, weight_decay=0.04, warmup=0.1, clip=3.0)
+    recipe = Recipe(lr=5e-4, lr_batch=256, weight_decay=0.04, last_weight_decay=0.4, warmup=0.1, clip=3.0)
     centre: Tensor
 
     def __init__(

@@ -4,8 +4,8 @@ Weimann, Conrad, "Self-supervised pre-training with joint-embedding predictive a
 performance", 2024, arXiv:2410.13867.
 
 Differs from the official code: masks follow from the windows' own draws instead of NumPy's global generator, so that a window
-has the same mask in any order of its batch; weight decay is constant instead of rising from 0.01 to 0.1. Any backbone of tokens
-will do; where a token is of one lead, each lead is predicted from its own tokens.
+has the same mask in any order of its batch. Any backbone of tokens will do; where a token is of one lead, each lead is predicted
+from its own tokens.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class JEPAWeimann(BaseLatentPredictor):
         ValueError: A share is out of range, or a word is unknown.
     """
 
-    recipe = Recipe(lr=1e-3, lr_batch=0, betas=(0.9, 0.99), weight_decay=0.01, warmup=0.1)
+    recipe = Recipe(lr=1e-3, lr_batch=0, betas=(0.9, 0.99), weight_decay=0.01, last_weight_decay=0.1, warmup=0.1)
 
     def __init__(
         self,

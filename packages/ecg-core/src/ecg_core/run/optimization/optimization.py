@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,7 +20,7 @@ from ecg_core.run.settings import Settings
 
 __all__ = ["Rates", "build_optimizer", "check_optimization"]
 
-_SCALE = "lr_scale"
+_SCALE, _RAMP = "lr_scale", "ramps_decay"
 _OF_THE_RUN = ("params", "lr", "weight_decay")
 
 
@@ -55,7 +56,7 @@ def check_optimization(settings: Settings) -> None:
 
 
 class Rates:
-    """The learning rate of every group at every step.
+    """The learning rate and the weight decay of every group at every step.
 
     Args:
         settings: Whose peak rate, schedule and warmup.
@@ -69,6 +70,7 @@ class Rates:
         name, chosen = _parts(settings.scheduler)
         self.schedule = _build(SCHEDULERS, name, **{"warmup": settings.warmup, **chosen})
         self._lr, self._epochs, self._steps = settings.lr, settings.epochs, steps
+        self._decays = settings.weight_decay, settings.last_weight_decay
 
     def at(self, step: int, numbers: Sequence[Mapping[str, float | None]]) -> float:
         """The rate of this step.
@@ -83,11 +85,20 @@ class Rates:
             factor = self.schedule(step, self._steps)
         return self._lr * float(factor)
 
+    def decay_at(self, step: int) -> float | None:
+        """The weight decay of this step, on half a cosine from the first to the last; ``None`` where it is constant."""
+        first, last = self._decays
+        if last is None:
+            return None
+        return first + (last - first) * 0.5 * (1 - math.cos(math.pi * min(1.0, step / max(1, self._steps))))
+
     @staticmethod
-    def apply(optimizer: torch.optim.Optimizer, rate: float) -> None:
-        """Set it, each group by its own scale."""
+    def apply(optimizer: torch.optim.Optimizer, rate: float, decay: float | None = None) -> None:
+        """Set the rate, each group by its own scale, and the decay of groups that have one, where it changes."""
         for group in optimizer.param_groups:
             group["lr"] = rate * group.get(_SCALE, 1.0)
+            if decay is not None and group.get(_RAMP) and "weight_decay" in group:
+                group["weight_decay"] = decay
 
 
 def _parameter_groups(learner: nn.Module, settings: Settings) -> list[dict[str, Any]]:
@@ -99,15 +110,16 @@ def _parameter_groups(learner: nn.Module, settings: Settings) -> list[dict[str, 
     for scale in [1.0] if scales is None else sorted({scales[name] for name in trained}):
         here = [p for name, p in trained.items() if scales is None or scales[name] == scale]
         own = {} if scales is None else {_SCALE: scale}
+        ramp = {} if settings.last_weight_decay is None else {_RAMP: True}
         if settings.decay_all:
-            groups.append({"params": here, "weight_decay": settings.weight_decay, **own})
+            groups.append({"params": here, "weight_decay": settings.weight_decay, **own, **ramp})
             continue
-        for decay, some in (
-            (settings.weight_decay, [p for p in here if p.ndim > 1]),
-            (0.0, [p for p in here if p.ndim <= 1]),
+        for decay, ramps, some in (
+            (settings.weight_decay, ramp, [p for p in here if p.ndim > 1]),
+            (0.0, {}, [p for p in here if p.ndim <= 1]),
         ):
             if some or scales is None:
-                groups.append({"params": some, "weight_decay": decay, **own})
+                groups.append({"params": some, "weight_decay": decay, **own, **ramps})
     return groups
 
 
