@@ -31,7 +31,9 @@ def calibration_windows(run: str | Path, data: str | Path | Store | None, signal
         signal.check(store, Path(run))
     train = store.indices("train")
     chosen = train[np.linspace(0, len(train) - 1, min(len(train), _CALIBRATION)).round().astype(np.int64)]
-    return np.asarray(store.batch(chosen).signal, dtype=np.float32)
+    found = np.asarray(store.batch(chosen).signal, dtype=np.float32)
+    begin = max(0, found.shape[-1] - signal.samples) // 2
+    return found[..., begin : begin + signal.samples]  # a model of crops takes no more
 
 
 def quantise(path: Path, windows: np.ndarray) -> None:
