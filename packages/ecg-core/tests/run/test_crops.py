@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from ecg_core.data.prepare import prepare
 from ecg_core.data.store import Store
 from ecg_core.errors import ConfigError
+from ecg_core.run.inference.export import export
 from ecg_core.run.inference.predict import predict
 from ecg_core.run.inference.window_scores import score_windows
 from ecg_core.run.load import load
@@ -62,6 +64,20 @@ def test_the_largest_answer_counts_where_that_is_asked_for_also_once_saved_and_f
     x = longer.batch([0, 5]).to("cpu")
     answers = [loaded.module.probabilities(loaded.module(x.signal[..., s : s + 75])) for s in (0, 112, 225)]
     torch.testing.assert_close(loaded.module.predict(x), torch.stack(answers).amax(dim=0))
+
+
+@pytest.mark.skipif(find_spec("onnxruntime") is None or find_spec("onnxscript") is None, reason="needs onnxruntime, onnxscript")
+def test_the_scales_of_int8_are_of_crops_and_the_file_answers_for_a_recording_as_the_run_does(
+    longer: Store, recordings: Path, tmp_path: Path
+) -> None:
+    words: dict[str, Any] = {"backbone": "toy", "head": "toy_head", "target": "dx", "epochs": 1, "device": "cpu"}
+    run = finetune(longer, tmp_path / "max", crops=3, crop_seconds=2.0, crop_answer="max", **words).path
+    report = export(run, int8=True, pipeline=True, recorded_fs=50, tolerance=0.2)
+    assert (report.takes.samples, load(report.path).crop_answer) == (100, "max")
+    one, other = (predict(who, recordings, reader="numpy").table.iloc[:, 1:].to_numpy() for who in (run, report.path))
+    assert np.abs(one - other).max() < 0.1
+    each = predict(run, recordings, reader="numpy", windows=True).table.groupby("record_id", sort=False)[["DOWN", "UP", "WIDE"]]
+    np.testing.assert_allclose(one, each.max().to_numpy(), atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -237,8 +237,21 @@ def test_options_that_do_not_go_together_are_refused(run):
         export(run, pipeline=True)
     with pytest.raises(ConfigError, match="give both pipeline and recorded_fs"):
         export(run, recorded_fs=500)
-    with pytest.raises(ConfigError, match="int8 is too coarse for the filters of a pipeline"):
-        export(run, int8=True, pipeline=True, recorded_fs=50)
     with pytest.raises(RunError, match=r"differ from the model's by up to .*, more than the tolerance of 0, so nothing was"):
         export(run, to="torch", pipeline=True, recorded_fs=50, tolerance=0.0)
     assert not (run / "model-50hz.pt2").exists()
+
+
+@needs_onnx
+def test_int8_with_its_pipeline_answers_for_recordings_nearly_as_the_run_does(run, recordings):
+    report = export(run, int8=True, pipeline=True, recorded_fs=50, tolerance=0.2)
+    plain = export(run, int8=True, tolerance=0.2)
+    assert 0 < report.parity <= 0.2
+    expected = predict(run, recordings, reader="numpy").table.iloc[:, 1:].to_numpy()
+    found, coarse = (predict(each.path, recordings, reader="numpy").table.iloc[:, 1:].to_numpy() for each in (report, plain))
+    assert 0 < np.abs(found - expected).max() < 0.1
+    # Nothing is lost beside what the 8 bits of the model lose: a number at the edge of two steps may fall to the other side.
+    assert np.abs(found - coarse).max() < 0.02
+    with pytest.raises(RunError, match=r"more than the tolerance of 1e-09, so nothing was written; export without int8, or"):
+        export(run, run / "other.onnx", int8=True, pipeline=True, recorded_fs=50, tolerance=1e-9)
+    assert not (run / "other.onnx").exists()

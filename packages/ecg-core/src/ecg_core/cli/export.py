@@ -54,5 +54,7 @@ def export(
     if with_pipeline:
         length = f"of {report.takes.samples} samples as recorded at {report.takes.fs:g} Hz; the preprocessing is in the file"
     tell(f"{report.path}: {report.size / 1e6:.1f} MB, any number of windows {length}")
+    if report.answers_fs is not None and with_pipeline:
+        tell(f"it answers for every sample of the signal it was trained on, at {report.answers_fs:g} Hz")
     tell(f"probabilities differ from the model's by at most {report.parity:.1g} (tolerance {report.tolerance:g})")
     next_command(f"ecg predict {shell_path(report.path)} RECORDINGS -o predictions.csv")

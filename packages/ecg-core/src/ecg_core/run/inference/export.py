@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tempfile
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -19,12 +18,12 @@ from ecg_core.data.batch import Batch
 from ecg_core.data.files import checked_output, write_atomic
 from ecg_core.data.step_target import StepTarget
 from ecg_core.data.store import Store
-from ecg_core.errors import ConfigError, ECGError, RunError
+from ecg_core.errors import ConfigError, RunError
 from ecg_core.run.card import SignalContract
-from ecg_core.run.directory import RunDirectory
 from ecg_core.run.from_hub import HubAddress, local
 from ecg_core.run.inference.exported import CONTRACT, Exported, needed
 from ecg_core.run.inference.graph_pipeline import GraphPipeline, prepared_by_run, recorded_contract
+from ecg_core.run.inference.int8 import calibration_windows, join, quantise
 from ecg_core.run.inference.quiet import quiet
 from ecg_core.run.inference.scorer import asked, load_task
 
@@ -33,7 +32,6 @@ __all__ = ["ExportReport", "export"]
 Form = Literal["onnx", "torch"]
 
 _SUFFIX = {"onnx": ".onnx", "torch": ".pt2"}
-_CALIBRATION = 64  # windows whose ranges set the scales of int8
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,7 @@ class ExportReport:
         fixed_length: Whether it takes windows of one length only; any number of them in either case.
         size: Bytes.
         takes: The signal it takes; of a file with its pipeline, as recorded.
+        answers_fs: Sampling frequency of the answers of a model of samples, Hz; ``None`` of another.
     """
 
     path: Path
@@ -55,6 +54,7 @@ class ExportReport:
     fixed_length: bool
     size: int
     takes: SignalContract
+    answers_fs: float | None = None
 
 
 class _Probabilities(nn.Module):
@@ -66,6 +66,18 @@ class _Probabilities(nn.Module):
 
     def forward(self, signal: Tensor) -> Tensor:
         return self.task.probabilities(self.task(self.prepare(signal)))
+
+
+class _Prepared(nn.Module):
+    """The pipeline alone, under the name that the input of a model has."""
+
+    def __init__(self, prepare: nn.Module) -> None:
+        super().__init__()
+        self.prepare = prepare
+
+    def forward(self, signal: Tensor) -> Tensor:
+        prepared: Tensor = self.prepare(signal)
+        return prepared
 
 
 class _Job(NamedTuple):
@@ -103,14 +115,16 @@ def export(
 
     Any number of windows, and any length the backbone takes where the exporter can express it; else windows of the length it was
     trained with. The file carries its contract (sampling frequency, leads, unit, window, preprocessing, classes), and
-    :func:`ecg_core.load` runs it. With ``pipeline`` the file holds the preprocessing and takes recordings as long as a window.
-    Nothing is written unless its probabilities agree with the model's.
+    :func:`ecg_core.load` runs it. With ``pipeline`` the file holds the preprocessing and takes recordings as long as a
+    window; a model of samples then answers at the sampling frequency it was trained with, which the contract says. Nothing is
+    written unless its probabilities agree with the model's.
 
     Args:
         run: Fine-tuning run, a model card, or a model of the hub (``hf://owner/name``).
         out: File to write; the run's ``model.onnx`` or ``model.pt2`` unless given.
         to: ``"onnx"`` or ``"torch"``.
-        int8: Weights and activations as 8-bit integers, with scales from windows of the training split (ONNX only).
+        int8: Weights and activations as 8-bit integers, with scales from windows of the training split (ONNX only). A pipeline
+            is left in float32.
         pipeline: Put the preprocessing into the graph: the file then takes signals as recorded, in mV.
         recorded_fs: Sampling frequency of these recordings, Hz.
         data: The store of those windows; the one the run was trained on unless given.
@@ -118,9 +132,9 @@ def export(
         force: Replace an existing file.
 
     Raises:
-        ConfigError: ``to`` is unknown, ``int8`` comes without ONNX or with ``pipeline``, or ``pipeline`` without ``recorded_fs``.
+        ConfigError: ``to`` is unknown, ``int8`` comes without ONNX, or ``pipeline`` without ``recorded_fs``.
         RunError: The run has no classifier, the file's probabilities differ by more than the tolerance, or the pipeline cannot
-            stand in a graph or belongs to a model of samples.
+            stand in a graph.
         MissingExtraError: onnx, onnxscript or onnxruntime is not installed.
     """
     if to not in _SUFFIX:
@@ -132,8 +146,6 @@ def export(
             "a file with its pipeline takes recordings of one sampling frequency; give both pipeline and recorded_fs, "
             "for example --with-pipeline --recorded-fs 500"
         )
-    if pipeline and int8:
-        raise ConfigError("int8 is too coarse for the filters of a pipeline; export with one or the other")
     allowed = (0.05 if int8 else 1e-4) if tolerance is None else tolerance
     if out is None and HubAddress.of(run) is not None:
         raise ConfigError(f"{run} is no folder to write into; say where the file goes with --out")
@@ -141,7 +153,7 @@ def export(
     task, signal = load_task(run)
     target = asked(task, run)
     folder = Path(run).parent if Path(run).suffix == ".json" else Path(run)
-    kind = "-int8" if int8 else f"-{recorded_fs:g}hz" if pipeline else ""
+    kind = (f"-{recorded_fs:g}hz" if pipeline else "") + ("-int8" if int8 else "")
     path = folder / f"model{kind}{_SUFFIX[to]}" if out is None else Path(out)
     checked_output(path, force=force)
     if path.suffix != _SUFFIX[to]:
@@ -149,11 +161,9 @@ def export(
     if to == "onnx":
         for package in ("onnx", "onnxscript", "onnxruntime"):
             needed(package)
-    windows = _calibration(run, data, signal) if int8 else None
+    windows = calibration_windows(run, data, signal) if int8 else None
     if recorded_fs is None:
         job = _Job(task, signal, signal, nn.Identity(), target, to)
-    elif task.per_step:
-        raise RunError("a model of samples answers at the rate of the prepared signal; export it without the pipeline")
     else:
         takes = recorded_contract(signal, recorded_fs)
         job = _Job(task, signal, takes, GraphPipeline(signal, recorded_fs), target, to)
@@ -166,7 +176,7 @@ def export(
             temporary_file.write_bytes(content)
 
         write_atomic(path, write)
-    return ExportReport(path, parity, allowed, fixed, len(content), job.takes)
+    return ExportReport(path, parity, allowed, fixed, len(content), job.takes, signal.fs if task.per_step else None)
 
 
 def _smallest_restriction(job: _Job, windows: np.ndarray | None, folder: Path, allowed: float) -> tuple[Path, float, bool]:
@@ -176,9 +186,10 @@ def _smallest_restriction(job: _Job, windows: np.ndarray | None, folder: Path, a
         made = folder / f"{'fixed' if fixed else 'any'}{_SUFFIX[job.to]}"
         try:
             with quiet():
-                _write(job, made, fixed=fixed)
-                if windows is not None:
-                    _quantise(made, windows)
+                if windows is None:
+                    _write(job, made, fixed=fixed)
+                else:
+                    _write_int8(job, made, windows, fixed=fixed)
         except Exception as error:  # exporters raise classes of their own for what they cannot express
             if fixed:
                 raise RunError(f"this model cannot be exported ({type(error).__name__}: {str(error).splitlines()[0]})") from None
@@ -194,24 +205,39 @@ def _smallest_restriction(job: _Job, windows: np.ndarray | None, folder: Path, a
 
 
 def _write(job: _Job, path: Path, *, fixed: bool) -> None:
-    task, takes = job.task, job.takes
-    module = _Probabilities(task, job.prepare).eval()
+    _export(job, _Probabilities(job.task, job.prepare), job.takes, path, fixed=fixed)
+
+
+def _write_int8(job: _Job, path: Path, windows: np.ndarray, *, fixed: bool) -> None:
+    """The model of prepared signals in 8 bits; before it, where that was asked for, the pipeline as it is."""
+    model = path.with_suffix(".model.onnx") if job.recorded else path
+    _export(job, _Probabilities(job.task, nn.Identity()), job.signal, model, fixed=fixed)
+    quantise(model, windows)
+    if job.recorded:
+        pipeline = path.with_suffix(".pipeline.onnx")
+        _export(job, _Prepared(job.prepare), job.takes, pipeline, fixed=fixed)
+        join(pipeline, model, path)
+
+
+def _export(job: _Job, module: nn.Module, takes: SignalContract, path: Path, *, fixed: bool) -> None:
     x = torch.zeros(2, len(takes.leads), takes.samples)
     dynamic: dict[int, Any] = {0: torch.export.Dim("batch")}
     if not fixed:
         dynamic[2] = torch.export.Dim.DYNAMIC
-    program = torch.export.export(module, (x,), dynamic_shapes=(dynamic,))
+    program = torch.export.export(module.eval(), (x,), dynamic_shapes=(dynamic,))
+    task = job.task
     text = json.dumps(
         {
             "schema": 1,
-            "signal": takes.to_dict(),
+            "signal": job.takes.to_dict(),
             "takes": "recorded" if job.recorded else "prepared",
             "holds": job.signal.to_dict() if job.recorded else None,
             "classes": list(task.classes),
             "per_step": task.per_step,
+            "answers_fs": job.signal.fs if task.per_step else None,
             "crop_answer": task.crop_answer,
             "target": None if job.target is None else job.target.name,
-            "min_samples": takes.samples if fixed else max(task.backbone.min_samples, _least(program)),
+            "min_samples": job.takes.samples if fixed else max(task.backbone.min_samples, _least(program)),
             "fixed_length": fixed,
             "made_with": {"ecg-core": __version__, "torch": torch.__version__},
         }
@@ -231,41 +257,17 @@ def _least(program: torch.export.ExportedProgram) -> int:
     return int(program.range_constraints[length.node.expr].lower)
 
 
-def _quantise(path: Path, windows: np.ndarray) -> None:
-    """In place, to 8-bit integers with a scale per channel of a weight."""
-    import onnx
-
-    quantization = import_module("onnxruntime.quantization")
-
-    class Windows(quantization.CalibrationDataReader):  # type: ignore[name-defined]
-        def __init__(self, name: str) -> None:
-            self.rest = iter([{name: windows[i : i + 8]} for i in range(0, len(windows), 8)])
-
-        def get_next(self) -> Any:
-            return next(self.rest, None)
-
-    model = onnx.load(path)
-    name = model.graph.input[0].name
-    quantization.quantize_static(
-        path, path.with_suffix(".int8.onnx"), Windows(name), per_channel=True, quant_format=quantization.QuantFormat.QDQ,
-        op_types_to_quantize=["Conv", "MatMul", "Gemm"], extra_options={"ActivationSymmetric": False},
-    )  # fmt: skip
-    quantised = onnx.load(path.with_suffix(".int8.onnx"))
-    known = {entry.key for entry in quantised.metadata_props}
-    for entry in model.metadata_props:
-        if entry.key not in known:
-            quantised.metadata_props.add(key=entry.key, value=entry.value)
-    onnx.save(quantised, path)
-
-
 @torch.no_grad()
 def _parity(job: _Job, path: Path, windows: np.ndarray | None) -> float:
     """Largest difference of a probability, on noise as loud as an ECG of several counts and lengths; for int8 on its windows.
 
-    With its pipeline, on recordings with drift and mains hum, which the run prepares as it always does.
+    With its pipeline, on recordings with drift and mains hum, which the run prepares as it always does; for int8, whose scales
+    are those of an ECG, on its windows as if they had been recorded so.
     """
     task, signal = job.task, job.signal
     made = Exported(path)
+    if job.recorded and windows is not None:
+        return _difference(job, made, _at_rate(windows, job.takes.samples))
     if job.recorded:
         return max(_difference(job, made, _recordings(job.takes, count)) for count in (1, 3))
     generator = torch.Generator().manual_seed(0)
@@ -287,6 +289,13 @@ def _difference(job: _Job, made: Exported, recorded: np.ndarray) -> float:
     return float((found - expected).abs().max())
 
 
+def _at_rate(windows: np.ndarray, samples: int) -> np.ndarray:
+    """``(windows, leads, …)`` drawn with straight lines, read off at so many ``samples``."""
+    places = np.linspace(0, windows.shape[-1] - 1, samples)
+    rows = [np.interp(places, np.arange(windows.shape[-1]), row) for row in windows.reshape(-1, windows.shape[-1])]
+    return np.asarray(np.stack(rows).reshape(*windows.shape[:-1], samples), dtype=np.float32)
+
+
 def _recordings(takes: SignalContract, count: int) -> np.ndarray:
     """Noise of 0.3 mV on an offset and a drift of some mV, with mains hum."""
     random = np.random.default_rng(count)
@@ -296,19 +305,3 @@ def _recordings(takes: SignalContract, count: int) -> np.ndarray:
     noise = random.normal(0, 0.3, (*shape[:2], takes.samples))
     made = noise + offset + drift * np.sin(2 * np.pi * 0.15 * time) + hum * np.sin(2 * np.pi * 50 * time)
     return np.asarray(made, dtype=np.float32)
-
-
-def _calibration(run: str | Path, data: str | Path | Store | None, signal: SignalContract) -> np.ndarray:
-    """Windows of the training split, evenly spaced, ``(windows, leads, samples)`` float32."""
-    if data is None:
-        try:
-            trained = RunDirectory(Path(run)).facts["data"]
-            store = Store(trained["path"]).as_divided_for(trained, Path(run))
-        except ECGError as error:
-            raise RunError(f"int8 takes its scales from recordings, and there are none: {error}; give --data STORE") from None
-    else:
-        store = data if isinstance(data, Store) else Store(data)
-        signal.check(store, Path(run))
-    train = store.indices("train")
-    chosen = train[np.linspace(0, len(train) - 1, min(len(train), _CALIBRATION)).round().astype(np.int64)]
-    return np.asarray(store.batch(chosen).signal, dtype=np.float32)

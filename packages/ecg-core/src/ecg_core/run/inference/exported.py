@@ -88,12 +88,17 @@ class Exported:
         return str(self.contract.get("takes", "prepared"))
 
     @property
+    def answers_fs(self) -> float:
+        """Sampling frequency of the answers of a model of samples, Hz: that of the signal the model was trained on."""
+        return float(self.contract.get("answers_fs") or self.signal.fs)
+
+    @property
     def min_samples(self) -> int:
         """Samples of the shortest window; equal to ``signal.samples`` where the length is fixed."""
         return int(self.contract["min_samples"])
 
     def predict(self, batch: Batch) -> Tensor:
-        """Probabilities, ``(batch, classes)`` or per step ``(batch, classes, samples)``.
+        """Probabilities, ``(batch, classes)`` or per step ``(batch, classes, samples)`` at ``answers_fs``.
 
         Raises:
             DataError: The batch has other leads, another sampling frequency, or a length the file does not take.

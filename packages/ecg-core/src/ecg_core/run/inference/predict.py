@@ -168,14 +168,14 @@ def _of_samples(loaded: LoadedScorer, folder: Path | None, force: bool) -> Answe
         file = None if folder is None else folder / f"{found.record_id}.{ANNOTATOR}"
         if file is not None:
             checked_output(file, force=force)
-        parts = stretches(stitch(found.n_samples, found.read), scorer.classes, fs=signal.fs)
+        parts = stretches(stitch(found.n_samples, found.read), scorer.classes, fs=stitch.fs)
         found.finish()
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)  # a record's name may have folders in it
-            ratio = found.recorded_fs / signal.fs
+            ratio = found.recorded_fs / stitch.fs
             positions = {name: np.rint(p * ratio).astype(np.int64) for name, p in positions_of(parts, target).items()}
             write_annotations(annotation_file_of(positions, fs=found.recorded_fs), file)
-        rows = [(found.record_id, p.label, p.start / signal.fs, p.stop / signal.fs, p.probability) for p in parts]
+        rows = [(found.record_id, p.label, p.start / stitch.fs, p.stop / stitch.fs, p.probability) for p in parts]
         return pd.DataFrame(rows, columns=list(_STRETCH))
 
     return answer

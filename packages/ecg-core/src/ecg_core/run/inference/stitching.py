@@ -3,13 +3,14 @@
 A model whose samples look no further than so far gives, in pieces that overlap by as much, the very numbers that it gives for
 the whole recording at once. One that looks at all it is given (attention, recurrence, squeeze-and-excitation) is asked about
 windows of the length it was trained on, half overlapping, and of each window its middle counts; that is its answer, however the
-recording is read.
+recording is read. A file with its pipeline is asked likewise, and answers at another rate than that of the recording.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from itertools import pairwise
 from typing import Protocol
 
@@ -20,9 +21,11 @@ from torch import Tensor
 from ecg_core.contracts.task import Task
 from ecg_core.data.batch import Batch
 from ecg_core.run.card import SignalContract
+from ecg_core.run.inference.exported import Exported
 
 __all__ = ["Stitcher", "reach_of"]
 
+_FINEST = 1000  # answers that a whole number of samples is looked for in
 _PIECE = 1 << 14  # samples of a piece at least: a minute at 250 Hz
 
 
@@ -37,6 +40,9 @@ class Stitcher:
     Args:
         scorer: A task of samples, or an exported one.
         signal: What it expects.
+
+    Attributes:
+        fs: Of the answers, Hz.
     """
 
     def __init__(self, scorer: _Scorer, signal: SignalContract) -> None:
@@ -44,12 +50,16 @@ class Stitcher:
         # The stride of an exported model is not known, so its pieces would not begin where the whole has a step.
         self.stride = math.lcm(*(s.stride for s in scorer.backbone.stages)) if isinstance(scorer, Task) else 1
         self.reach = reach_of(scorer, signal) if isinstance(scorer, Task) else None
+        self.fs = scorer.answers_fs if isinstance(scorer, Exported) else signal.fs
+        # So many samples of the signal are a whole number of answers; windows begin there, so that none is moved.
+        self.grid = Fraction(signal.fs / self.fs).limit_denominator(_FINEST).numerator
 
     def pieces(self, n_samples: int) -> list[tuple[int, int, int, int]]:
         """``(begin, start, stop, end)`` of each piece: read from ``begin`` to ``end``, count from ``start`` to ``stop``."""
         window = self.signal.samples
         if self.reach is None:
             hop, margin = max(1, window // 2), window // 4
+            hop = hop - hop % self.grid if hop > self.grid else hop
             begins = [*range(0, max(1, n_samples - window), hop), max(0, n_samples - window)]
             begins = sorted(set(begins))
             edges = [0, *(begin + margin for begin in begins[1:]), n_samples]
@@ -61,10 +71,11 @@ class Stitcher:
 
     @torch.no_grad()
     def __call__(self, n_samples: int, read: Callable[[int, int], np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
-        """Consecutive pieces: first sample, and ``(classes, samples)`` probabilities."""
+        """Consecutive pieces: first answer, and ``(classes, answers)`` probabilities, at :attr:`fs`."""
         for begin, start, stop, end in self.pieces(n_samples):
             x = np.ascontiguousarray(read(begin, end))[None]
             found = self.scorer.predict(Batch(x, fs=self.signal.fs, leads=self.signal.leads).to("cpu"))[0]
+            begin, start, stop = (round(place * self.fs / self.signal.fs) for place in (begin, start, stop))
             yield start, np.asarray(found[:, start - begin : stop - begin].numpy())
 
 
