@@ -77,6 +77,11 @@ def test_the_queues_of_all_ranks_are_the_same_to_the_last_bit(both, whole):
     torch.testing.assert_close(both[0]["moco/queue"], whole["moco/queue"], rtol=1e-5, atol=1e-6)
 
 
+def test_a_centre_moves_to_the_mean_of_all_processes_on_every_rank(both, whole):
+    assert torch.equal(both[0]["centre"], both[1]["centre"])
+    torch.testing.assert_close(both[0]["centre"], whole["centre"])
+
+
 def test_codes_are_made_of_the_points_of_all_processes(both, whole):
     assert torch.equal(torch.cat([part["cluster_codes"] for part in both]), whole["cluster_codes"])
     assert all(torch.equal(part["cluster_centres"], whole["cluster_centres"]) for part in both)

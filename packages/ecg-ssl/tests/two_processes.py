@@ -13,6 +13,7 @@ from torch import nn
 
 from ecg_core.contracts.backbone import Backbone, Stage
 from ecg_core.data.batch import Batch
+from ecg_ssl.centres import move_centre
 from ecg_ssl.gather import gather_rows
 from ecg_ssl.heads.metadata import MatchingHead
 from ecg_ssl.layers.cluster_codes import ClusterCodes
@@ -130,6 +131,8 @@ def results(share=slice(None)):
         value = loss(a, b, PATIENTS[share]) if name in PATIENT_LOSSES else loss(a, b)
         value.backward()
         found[f"{name}/loss"], found[f"{name}/grad"] = value.detach(), torch.cat([a.grad, b.grad], dim=1) / world
+    found["centre"] = torch.ones(1, 6)
+    move_centre(found["centre"], z[0][share], 0.9)
     codes = ClusterCodes(3)
     found["cluster_codes"] = codes(z[0][share])
     found["cluster_centres"] = codes.centres

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ecg_ssl.base.latent import BaseLatentPredictor, Latents
     from ecg_ssl.base.masked import BaseMaskedAutoencoder
     from ecg_ssl.base.token import BaseTokenPredictor
+    from ecg_ssl.centres import move_centre
     from ecg_ssl.clustering import Clustering, kmeans, nearest
     from ecg_ssl.descriptors import cepstra, time_frequency
     from ecg_ssl.frozen import Frozen
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from ecg_ssl.methods.ecg_jepa import ECGJEPA
     from ecg_ssl.methods.heartlang import HeartLang
     from ecg_ssl.methods.hubert_ecg import HuBERTECG
+    from ecg_ssl.methods.ibot import IBOT
     from ecg_ssl.methods.isl import ISL
     from ecg_ssl.methods.jepa_weimann import JEPAWeimann
     from ecg_ssl.methods.lejepa import LeJEPA, lejepa_loss
@@ -81,7 +83,7 @@ if TYPE_CHECKING:
     from ecg_ssl.positives import known_patients, patient_numbers, recording_numbers
     from ecg_ssl.segments import adjacent_segments
     from ecg_ssl.teacher import Teacher
-    from ecg_ssl.time_masks import blocks_mask, hide_blocks, hide_random
+    from ecg_ssl.time_masks import blocks_mask, hide_blocks, hide_random, hide_run
     from ecg_ssl.timestamps import timestamp_mask
     from ecg_ssl.weights.importing import import_weights
 
@@ -104,6 +106,7 @@ _WHERE = {
     "base.latent": ("BaseLatentPredictor", "Latents"),
     "base.masked": ("BaseMaskedAutoencoder",),
     "base.token": ("BaseTokenPredictor",),
+    "centres": ("move_centre",),
     "gather": ("gather_rows",),
     "heads.projection": ("ProjectionHead",),
     "heads.prototypes": ("PrototypeHead",),
@@ -120,6 +123,7 @@ _WHERE = {
     "methods.data2vec": ("Data2Vec",),
     "methods.dino": ("DINO",),
     "methods.ecg_jepa": ("ECGJEPA",),
+    "methods.ibot": ("IBOT",),
     "methods.isl": ("ISL",),
     "methods.jepa_weimann": ("JEPAWeimann",),
     "methods.lejepa": ("LeJEPA", "lejepa_loss"),
@@ -160,7 +164,7 @@ _WHERE = {
     "positives": ("known_patients", "patient_numbers", "recording_numbers"),
     "segments": ("adjacent_segments",),
     "teacher": ("Teacher",),
-    "time_masks": ("blocks_mask", "hide_blocks", "hide_random"),
+    "time_masks": ("blocks_mask", "hide_blocks", "hide_random", "hide_run"),
     "timestamps": ("timestamp_mask",),
     "weights.importing": ("import_weights",),
 }
@@ -201,6 +205,7 @@ __all__ = [
     "Data2Vec",
     "ECGJEPA",
     "GumbelQuantizer",
+    "IBOT",
     "ISL",
     "JEPAWeimann",
     "KeyQueue",
@@ -242,6 +247,7 @@ __all__ = [
     "gather_rows",
     "hide_blocks",
     "hide_random",
+    "hide_run",
     "ibot_loss",
     "import_weights",
     "info_nce",
@@ -258,6 +264,7 @@ __all__ = [
     "mlae",
     "moco_v1",
     "moco_v2",
+    "move_centre",
     "mtae",
     "nt_xent",
     "nt_xent_poly",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ecg_core.contracts.draws import Draws
 
-__all__ = ["blocks_mask", "hide_blocks", "hide_random", "share_of", "shared_draws"]
+__all__ = ["blocks_mask", "hide_blocks", "hide_random", "hide_run", "share_of", "shared_draws"]
 
 _ENOUGH = 6  # as many blocks as would fill the window this many times leave out a 400th of it
 
@@ -57,6 +57,14 @@ def hide_blocks(draws: Draws, times: int, lengths: Tensor, hidden: int | None = 
         return when < never
     when = torch.where(when < never, when, never + (draws.uniform(size=(times,)) * times).long())
     return when.argsort(dim=1, stable=True).argsort(dim=1) < hidden
+
+
+def hide_run(draws: Draws, times: int, lengths: Tensor) -> Tensor:
+    """``(windows, times)`` booleans, true in one run of each window at a random place, as long as ``lengths`` ``(windows,)``."""
+    place = torch.arange(times, device=lengths.device)
+    slack = times - lengths
+    begin = (draws.uniform() * (slack + 1)).long().minimum(slack)[:, None]
+    return (place >= begin) & (place < begin + lengths[:, None])
 
 
 def blocks_mask(draws: Draws, times: int, hidden: int, *, shortest: int = 10) -> Tensor:

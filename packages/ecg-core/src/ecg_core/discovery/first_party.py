@@ -64,9 +64,9 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
         "commands": ("weights",),
         "ssl": (
             "barlow_twins", "byol", "clocs", "clocs_cmlc", "clocs_cmsc", "clocs_cmsmlc", "cmsc", "comet", "cpc", "data2vec",
-            "dino", "ecg_bert", "ecg_jepa", "heartlang", "hubert_ecg", "isl", "jepa_weimann", "lejepa", "mae", "mae_ecg", "mlae",
-            "moco_v1", "moco_v2", "moco_v3", "mtae", "pclr", "simclr", "st_mem", "tfc", "three_kg", "three_m_ecg", "vicreg",
-            "vq_hbr", "w2v_cmsc",
+            "dino", "ecg_bert", "ecg_jepa", "heartlang", "hubert_ecg", "ibot", "isl", "jepa_weimann", "lejepa", "mae", "mae_ecg",
+            "mlae", "moco_v1", "moco_v2", "moco_v3", "mtae", "pclr", "simclr", "st_mem", "tfc", "three_kg", "three_m_ecg",
+            "vicreg", "vq_hbr", "w2v_cmsc",
         ),
     },
 }  # fmt: skip

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
 from ecg_core.contracts.backbone import Backbone
@@ -23,7 +22,7 @@ from ecg_core.contracts.recipe import Recipe
 from ecg_core.contracts.ssl import SSLMethod
 from ecg_core.contracts.transform import Transform
 from ecg_core.data.batch import Batch
-from ecg_ssl.gather import is_distributed
+from ecg_ssl.centres import move_centre
 from ecg_ssl.heads.prototypes import PrototypeHead
 from ecg_ssl.momentum import MomentumEncoder, MomentumSchedule
 from ecg_ssl.multi_crop import MultiCrop
@@ -168,10 +167,7 @@ class DINO(SSLMethod):
         """The teacher follows, and its centre moves towards the mean of what it just said, in all processes."""
         self.target.follow(self.backbone, self.projector)
         for logits in self._seen:
-            total = torch.cat([logits.sum(dim=0), logits.new_tensor([len(logits)])])
-            if is_distributed():
-                dist.all_reduce(total)
-            self.centre.lerp_(total[None, :-1] / total[-1], 1 - self.centre_momentum)
+            move_centre(self.centre, logits, self.centre_momentum)
         self._seen.clear()
 
     def gauges(self) -> Mapping[str, float]:
