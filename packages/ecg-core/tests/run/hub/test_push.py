@@ -86,6 +86,7 @@ def test_free_weights_are_pushed(hub, imported):
 
 
 def test_a_licence_stays_with_what_is_fine_tuned_from_the_weights_and_with_what_comes_after(imported, finetuned):
+    pytest.importorskip("huggingface_hub")
     first = finetuned("first", backbone=None, source=imported("CC BY-NC 4.0"))
     second = finetuned("second", backbone=None, source=first)
     assert card_of(second).facts["imported"]["licence"] == "CC BY-NC 4.0"

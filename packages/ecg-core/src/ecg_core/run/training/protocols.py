@@ -27,7 +27,10 @@ __all__ = ["TRAINING_PROTOCOLS", "ProtocolName", "TrainingProtocol", "protocol_s
 ProtocolName = Literal["merl_v1", "strodthoff"]
 
 # What no protocol has, so that whoever asks for it leaves it.
-_ABSENT = ("rank", "alpha", "stages", "unfreeze", "unfreeze_every", "norm", "shots", "model", "augment", "loss", "layer_decay")
+_ABSENT = (
+    "rank", "alpha", "stages", "unfreeze", "unfreeze_every", "norm", "shots", "model", "augment", "loss", "class_weight",
+    "layer_decay",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
