@@ -150,8 +150,8 @@ def finetune(
         "mode": mode, "rank": rank, "alpha": alpha, "stages": stages, "unfreeze": unfreeze, "unfreeze_every": unfreeze_every,
         "norm": norm, "fraction": fraction, "shots": shots, "crops": crops, "crop_seconds": crop_seconds,
         "crop_answer": crop_answer, "head": head, "model": model, "problem": problem, "augment": augment or None, "loss": loss,
-        "class_weight": class_weight, "epochs": epochs, "batch_size": batch_size, "lr": lr, "optimizer": optimizer, "scheduler": scheduler,
-        "layer_decay": layer_decay, "precision": precision,
+        "class_weight": class_weight, "epochs": epochs, "batch_size": batch_size, "lr": lr, "optimizer": optimizer,
+        "scheduler": scheduler, "layer_decay": layer_decay, "precision": precision,
     }  # fmt: skip
     given = {word: value for word, value in given.items() if value is not None}
     words = {**_USUAL, **({} if preset is None else preset.values), **given}
