@@ -17,20 +17,20 @@ class Recipe:
         lr_batch: See ``lr``.
         betas: Of Adam.
         weight_decay: Decoupled weight decay.
-        last_weight_decay: That of the last step, reached by half a cosine; ``None`` keeps it constant.
         decay_all: Decay biases and normalisation weights too; most recipes leave them out.
         warmup: Share of all steps in which the learning rate rises linearly.
         clip: Largest gradient norm; ``None`` leaves gradients alone.
+        last_weight_decay: Weight decay of the last step, reached by half a cosine; ``None`` keeps it constant.
     """
 
     lr: float = 1e-3
     lr_batch: int = 256
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.05
-    last_weight_decay: float | None = None
     decay_all: bool = False
     warmup: float = 0.1
     clip: float | None = None
+    last_weight_decay: float | None = None
 
     def rate(self, batch_size: int) -> float:
         """Learning rate for this batch size."""

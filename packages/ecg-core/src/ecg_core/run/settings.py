@@ -25,7 +25,6 @@ class Settings:
         lr: Peak learning rate.
         betas: Of Adam-like optimizers.
         weight_decay: Decoupled weight decay.
-        last_weight_decay: That of the last step, reached by half a cosine; ``None`` keeps it constant.
         decay_all: Decay biases and normalisation weights too.
         warmup: Share of all steps in which the learning rate rises.
         clip: Largest gradient norm, or ``None``.
@@ -37,6 +36,7 @@ class Settings:
         checkpoint_every: Steps between checkpoints beside the one after every epoch; 0 for none.
         keep: Checkpoints kept.
         layer_decay: Rate of a layer of the backbone over that of the next one; ``None`` gives all layers the same rate.
+        last_weight_decay: Weight decay of the last step, reached by half a cosine; ``None`` keeps it constant.
     """
 
     epochs: int = 10
@@ -44,7 +44,6 @@ class Settings:
     lr: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.05
-    last_weight_decay: float | None = None
     decay_all: bool = False
     warmup: float = 0.1
     clip: float | None = None
@@ -56,6 +55,7 @@ class Settings:
     checkpoint_every: int = 0
     keep: int = 2
     layer_decay: float | None = None
+    last_weight_decay: float | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("batch_size", 1), ("keep", 1), ("checkpoint_every", 0)):
