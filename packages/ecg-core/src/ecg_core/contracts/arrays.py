@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, is_numpy_array, is_torch_array
 
-__all__ = ["as_float", "asarray_like", "is_array", "is_numpy_array", "namespace", "widened"]
+__all__ = ["add_product", "as_float", "asarray_like", "is_array", "is_numpy_array", "namespace", "widened"]
 
 
 _NAMESPACES: dict[type, Any] = {}  # finding one takes as long as a call on a few numbers
@@ -50,6 +50,14 @@ def as_float(x: Any) -> Any:
     if not xp.isdtype(x.dtype, ("integral", "bool")):
         raise TypeError(f"expected a signal of real numbers, got {x.dtype}")
     return xp.astype(x, xp.float32)
+
+
+def add_product(total: Any, a: Any, b: Any) -> Any:
+    """``total`` with ``a * b`` added in place, which a tensor does in one pass over memory instead of two."""
+    if is_numpy_array(total):
+        total += a * b
+        return total
+    return total.addcmul_(a, b)
 
 
 def widened(x: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ecg_core.contracts.arrays import is_array, namespace
+from ecg_core.contracts.rows import rows
 
 __all__ = ["blocks", "by_blocks", "rows_of", "shares_memory"]
 
@@ -25,15 +26,16 @@ def blocks(x: Any) -> list[slice]:
     Blocks pay if there is much, on a processor, without gradients.
     """
     windows, numbers = int(x.shape[0]), int(x.shape[1] * x.shape[2])
-    rows = max(1, _BLOCK // max(1, numbers))
-    if windows * numbers < _LARGE or rows >= windows or str(x.device) != "cpu" or _graph(x):
+    few = max(1, _BLOCK // max(1, numbers))
+    if windows * numbers < _LARGE or few >= windows or str(x.device) != "cpu" or _graph(x):
         return []
-    return [slice(start, start + rows) for start in range(0, windows, rows)]
+    return [slice(start, start + few) for start in range(0, windows, few)]
 
 
-def rows_of(drawn: Mapping[str, Any], rows: Any, windows: int) -> dict[str, Any]:
-    """Parameters of some of the windows: arrays with as many rows as there are windows are cut, the rest stays as it is."""
-    return {k: v[rows] if is_array(v) and v.ndim and v.shape[0] == windows else v for k, v in drawn.items()}
+def rows_of(drawn: Mapping[str, Any], part: Any, windows: int) -> dict[str, Any]:
+    """Parameters of some of the windows, a slice or int64 numbers: of arrays with a row per window these, the rest as it is."""
+    some = {k: v for k, v in drawn.items() if is_array(v) and v.ndim and v.shape[0] == windows}
+    return {**drawn, **{k: v[part] if isinstance(part, slice) else rows(v, part) for k, v in some.items()}}
 
 
 def shares_memory(a: Any, b: Any) -> bool:

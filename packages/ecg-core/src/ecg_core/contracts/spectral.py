@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "blockwise", "circle_length", "constant_gain", "continued", "exact_ratio", "extended", "fast_length", "filtered", "mirrored",
-    "multiplied", "through_circle",
+    "multiplied", "through_circle", "with_gain",
 ]  # fmt: skip
 
 _ROWS = 48  # leads that are worked on at a time: with 5000 float32 samples each they, and their spectra, stay in the L2 cache
@@ -91,11 +91,22 @@ def blockwise(x: Any, act: Any) -> Any:
 def multiplied(circle: Any, steps: tuple[Transform, ...], *, fs: float) -> Any:
     """``(..., length)`` on a circle, each frequency multiplied by the product of the gains, at the rate the steps lead to."""
     response, length = _response(steps, fs, circle.shape[-1])
+    return with_gain(circle, asarray_like(response, circle), length=length)
+
+
+def with_gain(circle: Any, gain: Any, *, length: int) -> Any:
+    """``(..., length)`` from a circle whose frequencies are multiplied by a real gain.
+
+    Args:
+        circle: ``(..., samples)``.
+        gain: Broadcast to ``(..., 2 · frequencies)``: of every frequency that is kept twice, for real and imaginary part.
+        length: Samples of the circle that comes out.
+    """
     fft: Any = _numpy_fft() if is_numpy_array(circle) else namespace(circle).fft
-    spectrum = fft.rfft(circle, axis=-1)[..., : len(response) // 2]
+    spectrum = fft.rfft(circle, axis=-1)[..., : gain.shape[-1] // 2]
     # In place: the spectrum is nobody else's, and fresh memory costs more than the product.
     parts = _real_and_imaginary(spectrum)
-    parts *= asarray_like(response, circle).reshape(parts.shape[spectrum.ndim - 1 :])
+    parts *= gain
     return fft.irfft(spectrum, n=length, axis=-1)
 
 
@@ -214,8 +225,10 @@ def _response(steps: tuple[Transform, ...], fs: float, length: int) -> tuple[np.
 
 
 def _real_and_imaginary(spectrum: Any) -> Any:
-    """The same memory as real numbers, which a real gain multiplies at half the cost of complex ones."""
-    return spectrum.view(spectrum.real.dtype) if is_numpy_array(spectrum) else namespace(spectrum).view_as_real(spectrum)
+    """The same memory as ``(..., 2 · frequencies)`` real numbers, which a real gain multiplies at half the cost."""
+    if is_numpy_array(spectrum):
+        return spectrum.view(spectrum.real.dtype)
+    return namespace(spectrum).view_as_real(spectrum).flatten(-2)
 
 
 @lru_cache(maxsize=1)

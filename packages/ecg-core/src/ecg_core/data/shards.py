@@ -40,7 +40,8 @@ __all__ = ["Annotations", "ShardWriter", "WindowMaker", "write_shards"]
 # Positions by name on the time axis of the windows; known when the last of them has been made.
 Annotations = Callable[[], Mapping[str, np.ndarray]]
 
-_FEWEST, _SHARDS = 32, 256  # recordings in a shard at least; shards of a large store
+# Recordings in a shard at least: to write one durably takes as long as preparing five. Shards of a large store.
+_FEWEST, _SHARDS = 64, 256
 
 
 @dataclass(frozen=True)

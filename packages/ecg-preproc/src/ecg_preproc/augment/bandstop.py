@@ -9,7 +9,7 @@ import numpy as np
 from ecg_core.contracts.arrays import asarray_like, namespace
 from ecg_core.contracts.draws import Draws
 from ecg_core.contracts.random_transform import RandomTransform, probability
-from ecg_core.contracts.spectral import extended, fast_length
+from ecg_core.contracts.spectral import extended, fast_length, with_gain
 from ecg_preproc.augment.interval import interval
 
 __all__ = ["Bandstop"]
@@ -48,14 +48,22 @@ class Bandstop(RandomTransform):
         return {"centre": generator.uniform(*self.frequency), "width": generator.uniform(*self.width)}
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
-        xp = namespace(x)
-        n = x.shape[-1]
-        length = fast_length(n + max(1, round(_SECONDS * fs)))
-        frequencies = asarray_like(np.fft.rfftfreq(length, 1 / fs)[None], drawn["centre"])
+        return self.rework(x, fs=fs, **self.ready(drawn, like=x, fs=fs))
+
+    def ready(self, drawn: dict[str, Any], *, like: Any, fs: float) -> dict[str, Any]:
+        xp = namespace(like)
+        frequencies = asarray_like(np.fft.rfftfreq(_circle(like, fs), 1 / fs)[None], drawn["centre"])
         width = drawn["width"][:, None]
         beyond = (xp.abs(frequencies - drawn["centre"][:, None]) - width / 2) / xp.clip(width / 4, 1e-6, None)
         rise = xp.clip(beyond, 0.0, 1.0)
-        gain = xp.astype(rise * rise * (3 - 2 * rise), x.dtype)
-        spectrum = xp.fft.rfft(extended(x, length, fs=fs), axis=-1)
-        spectrum *= gain[:, None, :]  # in place: it is nobody else's, and fresh memory costs more than the product
-        return xp.fft.irfft(spectrum, n=length, axis=-1)[..., :n]
+        gain = xp.astype(rise * rise * (3 - 2 * rise), like.dtype)
+        return {"gain": xp.reshape(xp.stack([gain, gain], axis=-1), (gain.shape[0], 1, 2 * gain.shape[1]))}
+
+    def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
+        length = _circle(x, fs)
+        return with_gain(extended(x, length, fs=fs), ready["gain"], length=length)[..., : x.shape[-1]]
+
+
+def _circle(x: Any, fs: float) -> int:
+    """Samples of the circle to which a signal is extended."""
+    return fast_length(int(x.shape[-1]) + max(1, round(_SECONDS * fs)))

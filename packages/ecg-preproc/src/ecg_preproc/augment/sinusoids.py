@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ecg_core.contracts.arrays import asarray_like, namespace
+from ecg_core.contracts.arrays import add_product, asarray_like, namespace
 
 __all__ = ["sinusoids"]
 
@@ -36,5 +36,5 @@ def sinusoids(amplitude: Any, turn: Any, phase: Any, samples: int) -> Any:
     # Term by term instead of a matrix product, whose last digits depend on how many windows there are.
     for wave in range(int(turn.shape[1])):
         for half in (0, 1):
-            total += outer[half][:, wave, :, None] * inner[half][:, wave, None, :]
+            add_product(total, outer[half][:, wave, :, None], inner[half][:, wave, None, :])
     return xp.reshape(total, (-1, runs * _RUN))[:, :samples]

@@ -45,14 +45,20 @@ class SpectralPhaseSurrogate(RandomTransform):
         return {"angle": strength[:, None, None] * turn}
 
     def apply(self, x: Any, *, fs: float, **drawn: Any) -> Any:
-        xp = namespace(x)
-        n = int(x.shape[-1])
+        return self.rework(x, fs=fs, **self.ready(drawn, like=x, fs=fs))
+
+    def ready(self, drawn: dict[str, Any], *, like: Any, fs: float) -> dict[str, Any]:
+        xp, n = namespace(like), int(like.shape[-1])
         # The mean and, of an even length, the Nyquist frequency are real and have no phase to turn.
         real = np.zeros(n // 2 + 1, dtype=bool)
         real[0] = True
         real[-1] |= n % 2 == 0
-        angle = xp.where(asarray_like(real, x, dtype=xp.bool), xp.zeros_like(drawn["angle"]), drawn["angle"])
-        angle = xp.astype(angle, x.dtype)
+        angle = xp.where(asarray_like(real, like, dtype=xp.bool), xp.zeros_like(drawn["angle"]), drawn["angle"])
+        angle = xp.astype(angle, like.dtype)
+        return {"turn": xp.cos(angle) + 1j * xp.sin(angle)}
+
+    def rework(self, x: Any, *, fs: float, **ready: Any) -> Any:
+        xp = namespace(x)
         spectrum = xp.fft.rfft(x, axis=-1)
-        spectrum *= xp.cos(angle) + 1j * xp.sin(angle)  # in place: it is nobody else's
-        return xp.astype(xp.fft.irfft(spectrum, n=n, axis=-1), x.dtype)
+        spectrum *= ready["turn"]  # in place: it is nobody else's
+        return xp.astype(xp.fft.irfft(spectrum, n=int(x.shape[-1]), axis=-1), x.dtype, copy=False)

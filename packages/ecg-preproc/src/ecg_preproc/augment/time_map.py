@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ecg_core.contracts.arrays import asarray_like, namespace
+from ecg_core.contracts.arrays import add_product, asarray_like, namespace
 from ecg_core.contracts.random_transform import RandomTransform
 from ecg_preproc.augment.stretches import gathered
 
@@ -46,11 +46,7 @@ def between(x: Any, left: Any, earlier: Any, later: Any) -> Any:
     out = gathered(x, left)
     out *= earlier[:, None, :]
     if x.shape[-1] > 1:
-        after = gathered(x[..., 1:], left)  # one index for both
-        if not isinstance(x, np.ndarray):
-            return out.addcmul_(after, later[:, None, :])  # one pass for two
-        after *= later[:, None, :]
-        out += after
+        add_product(out, gathered(x[..., 1:], left), later[:, None, :])  # one index for both
     return out
 
 

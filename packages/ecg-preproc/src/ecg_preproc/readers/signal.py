@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -160,15 +161,21 @@ def _compare_sums(sums: Sequence[int], file: SignalFile) -> None:
 
 
 def _to_mv(digital: np.ndarray, lines: Sequence[SignalLine], invalid: int | None) -> np.ndarray:
-    gains, baselines = [line.gain for line in lines], [line.baseline for line in lines]
-    # float32 is exact for integers up to 2**24, and then the quotient is the correctly rounded one.
     narrow = digital.itemsize < 4 or invalid == -(2**23)
-    fits = narrow and max(map(abs, baselines)) < 2**23 and all(float(np.float32(gain)) == gain for gain in gains)
-    exact: type[np.floating] = np.float32 if fits else np.float64
-    millivolts = digital.astype(exact)
-    if any(baselines):
-        millivolts -= np.array(baselines, dtype=exact)[:, None]
-    millivolts /= np.array(gains, dtype=exact)[:, None]
+    gains, baselines = _scale(tuple(line.gain for line in lines), tuple(line.baseline for line in lines), narrow)
+    millivolts = digital.astype(gains.dtype)
+    if baselines is not None:
+        millivolts -= baselines
+    millivolts /= gains
     if invalid is not None and digital.min() == invalid:
         millivolts[digital == invalid] = np.nan
     return millivolts.astype(np.float32, copy=False)
+
+
+@lru_cache(maxsize=256)  # the same in all records of a recorder
+def _scale(gains: tuple[float, ...], baselines: tuple[int, ...], narrow: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    """Gains and, where there are any, baselines as columns of numbers in which the millivolts are exact."""
+    # float32 is exact for integers up to 2**24, and then the quotient is the correctly rounded one.
+    fits = narrow and max(map(abs, baselines)) < 2**23 and all(float(np.float32(gain)) == gain for gain in gains)
+    exact: type[np.floating] = np.float32 if fits else np.float64
+    return np.array(gains, dtype=exact)[:, None], np.array(baselines, dtype=exact)[:, None] if any(baselines) else None

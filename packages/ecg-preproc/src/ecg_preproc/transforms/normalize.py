@@ -76,7 +76,8 @@ class Normalize(Transform):
     def _mean(self, x: Any, y: Any = None) -> Any:
         """Mean of ``x``, or of ``x * y``: of each lead, or of all leads as often."""
         of_lead = _mean_over_time(x, y)
-        return of_lead if self.per_lead else namespace(x).mean(of_lead, axis=-2, keepdims=True)
+        # A sum, because np.mean takes twice as long on a few numbers.
+        return of_lead if self.per_lead else namespace(x).sum(of_lead, axis=-2, keepdims=True) / of_lead.shape[-2]
 
     def reach(self, fs: float) -> float | None:
         return 0.0 if self.method == "naive" else None
