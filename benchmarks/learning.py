@@ -66,6 +66,7 @@ PLANS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "vicreg": (CNN, {}),
     "barlow_twins": (CNN, {}),
     "dino": (CNN, {"prototypes": 512}),
+    "ibot": (TIMES, {"prototypes": 512}),
     "lejepa": (CNN, {}),
     "clocs_cmsc": (CNN, {}),
     "clocs_cmlc": (CNN, {}),
