@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 from collections import Counter
@@ -50,6 +51,15 @@ def _defined(package: str) -> Iterator[tuple[str, Any]]:
                 yield f"{info.name}:{name}", thing
 
 
+def _targets_of_hooks(package: str) -> set[str]:
+    """What the hooks of a package register under other names."""
+    if importlib.util.find_spec(f"{package}.hooks") is None:
+        return set()
+    found: set[str] = set()
+    importlib.import_module(f"{package}.hooks").ecg_register_components(lambda kind, name, target: found.add(target))
+    return found
+
+
 def _loaded(component: Component) -> Any:
     module, _, name = component.target.partition(":")
     return getattr(importlib.import_module(module), name)
@@ -61,11 +71,14 @@ def test_every_component_in_the_code_is_declared_under_exactly_one_name_of_its_k
     names = Counter((c.kind, c.target) for c in declared)
     of_variants = {_loaded(c).cls for c in declared if isinstance(_loaded(c), Variant)}
     variants = {id(_loaded(c)): c.target for c in declared if isinstance(_loaded(c), Variant)}
+    other_names = _targets_of_hooks(distribution.replace("-", "_"))
     for target, thing in _defined(distribution.replace("-", "_")):
         if thing in of_variants:
             continue  # its named sizes are what is declared (docs/adr/0005)
         if variants.get(id(thing), target) != target:
             continue  # imported from where it is declared
+        if isinstance(thing, Variant) and target in other_names:
+            continue  # a hook leads to it, and it is not listed
         assert names[_kind_of(thing), target] == 1, f"{target} is declared {names[_kind_of(thing), target]} times"
 
 
