@@ -23,7 +23,7 @@ def cinc_example() -> dict[str, Any]:
         "fixture": _write_cinc,
         "refused": [{"codes": "icd"}, {"scoring": "2019"}, {"scoring": None, "scored_only": True}],
         "damages": {
-            "a header with an unknown unit": _edited("georgia/g1/E00002.hea", "/mV", "/mmHg"),
+            "a header with an unknown unit": _edited("georgia/g1/E00002.hea", "/mV", "/mVolt"),
             "a header without a sampling frequency": _edited("georgia/g1/E00002.hea", "E00002 12 500 600", "E00002 12"),
             "a sample that does not fit the checksum": flipped("georgia/g1/E00002.mat"),
             "a recording of the table that is absent": _absent,

@@ -35,7 +35,7 @@ def wfdb_example() -> dict[str, Any]:
         "fixture": _write_wfdb,
         "refused": [{"annotations": "../atr"}, {"beats": "ecg"}],
         "damages": {
-            "a header with an unknown unit": edited("a/x2.hea", "/mV", "/mmHg"),
+            "a header with an unknown unit": edited("a/x2.hea", "/mV", "/mVolt"),
             "a header without a sampling frequency": edited("a/x2.hea", "x2 3 250 600", "x2 3"),
             "a header that names a lead twice": edited("a/x2.hea", " V2", " I"),
             "a header that announces more leads than it describes": edited("a/x2.hea", "x2 3 ", "x2 4 "),
@@ -52,7 +52,7 @@ def ptbxl_example() -> dict[str, Any]:
         "fixture": _write_ptbxl,
         "refused": [{"fs": 250}],
         "damages": {
-            "a header with an unknown unit": edited(header, "/mV", "/mmHg"),
+            "a header with an unknown unit": edited(header, "/mV", "/mVolt"),
             "a header of another sampling frequency": edited(header, " 100 ", " 200 "),
             "a sample that does not fit the checksum": flipped("records100/00000/00002_lr.dat"),
         },
@@ -65,7 +65,7 @@ def mitdb_example() -> dict[str, Any]:
         "fixture": _write_mitdb,
         "refused": [{"beats": "ecg"}],
         "damages": {
-            "a header with an unknown unit": edited("101.hea", "/mV", "/mmHg"),
+            "a header with an unknown unit": edited("101.hea", "/mV", "/mVolt"),
             "a sample that does not fit the checksum": flipped("101.dat"),
             "an annotation file that is cut": shortened("101.atr", 2),
             "annotations that end behind the record": edited("101.hea", " 360 720", " 360 500", cut=("101.dat", 500 * 4)),
@@ -78,7 +78,7 @@ def ludb_example() -> dict[str, Any]:
     return {
         "fixture": _write_ludb,
         "damages": {
-            "a header with an unknown unit": edited("data/2.hea", "/mV", "/mmHg"),
+            "a header with an unknown unit": edited("data/2.hea", "/mV", "/mVolt"),
             "a sample that does not fit the checksum": flipped("data/2.dat"),
             "an annotation file that is cut": shortened("data/2.avr", 2),
         },
@@ -90,7 +90,7 @@ def ecgid_example() -> dict[str, Any]:
     return {
         "fixture": _write_ecgid,
         "damages": {
-            "a header with an unknown unit": edited("Person_01/rec_2.hea", "/mV", "/mmHg"),
+            "a header with an unknown unit": edited("Person_01/rec_2.hea", "/mV", "/mVolt"),
             "a sample that does not fit the checksum": flipped("Person_01/rec_2.dat"),
         },
     }
@@ -101,7 +101,7 @@ def nstdb_example() -> dict[str, Any]:
     return {
         "fixture": _write_nstdb,
         "damages": {
-            "a header with an unknown unit": edited("em.hea", "/mV", "/mmHg"),
+            "a header with an unknown unit": edited("em.hea", "/mV", "/mVolt"),
             "a sample that does not fit the checksum": flipped("em.dat"),
         },
     }

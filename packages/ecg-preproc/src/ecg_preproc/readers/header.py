@@ -1,7 +1,8 @@
 """One WFDB header, parsed strictly: what the standard allows is read, what it does not say is an error, never a guess.
 
 Standard: header(5) of the WFDB Applications Guide (Moody), https://physionet.org/physiotools/wag/header-5.htm.
-Differs from the standard: a sampling frequency and a name for every lead are required, and units must be volts.
+Differs from the standard: a sampling frequency and a name for every lead are required. Signals that are no voltage, such as
+blood pressure, are described for the sake of the files they lie in; they are not among the leads.
 """
 
 from __future__ import annotations
@@ -43,15 +44,16 @@ _EXAMPLE = "a WFDB record line such as 'r0001 12 500 5000'"
 
 
 class SignalLine(NamedTuple):  # made twelve times per header, in a third of the time of a frozen dataclass
-    """One lead as the header describes it.
+    """One signal as the header describes it.
 
     Args:
         file: Signal file, a plain name beside the header.
         storage: How its samples are stored.
-        gain: ADC units per mV.
+        gain: ADC units per mV, or per ``other``.
         baseline: ADC value of 0 mV.
         checksum: Sum of all samples, modulo 65536.
         lead: Name as written.
+        other: Unit of a signal that is no voltage, else ``""``.
     """
 
     file: str
@@ -60,6 +62,7 @@ class SignalLine(NamedTuple):  # made twelve times per header, in a third of the
     baseline: int
     checksum: int
     lead: str
+    other: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +85,14 @@ class Header:
     Args:
         fs: Sampling frequency in Hz of the record that is read.
         n_samples: Samples per lead; ``None`` when the header leaves it out and the file decides.
-        signals: One line per lead.
-        leads: Their names, in canonical spelling.
+        signals: One line per signal, also of those that are no voltage.
+        leads: Names of the voltages among them, in canonical spelling.
         comments: Comment lines without ``#``.
         per_frame: Samples of a lead that one frame of the files gives to the record that is read. It is what all signals have
             in common, and 1 where they differ: then those that have more are averaged over each frame.
         segments: Of a multi-segment record, which has no signals of its own.
         n_signals: As announced.
+        left_out: Names of the signals that are no voltage, which are not read.
     """
 
     fs: float
@@ -99,6 +103,7 @@ class Header:
     per_frame: int = 1
     segments: tuple[SegmentLine, ...] = ()
     n_signals: int = 0
+    left_out: tuple[str, ...] = ()
 
     @property
     def has_checksums(self) -> bool:
@@ -153,14 +158,18 @@ def _parse(text: str, layout: bool) -> Header:
     if len(lines) - 1 != n_signals:
         raise DataError(f"the header announces {n_signals} signal(s) and describes {len(lines) - 1}; it is damaged, restore it")
     signals = tuple(_signal_line(line, i, layout) for i, line in enumerate(lines[1:], start=1))
-    leads = _canonical(tuple(signal.lead for signal in signals))
+    if all(signal.other for signal in signals):
+        units = ", ".join(dict.fromkeys(signal.other for signal in signals))
+        raise DataError(f"no signal is a voltage (the units are {short(units)}), expected one in mV, uV or V; it holds no ECG")
+    leads = _canonical(tuple(signal.lead for signal in signals if not signal.other))
+    left_out = tuple(signal.lead for signal in signals if signal.other)
     per_frame = signals[0].storage.per_frame
     if per_frame == 1 or any(signal.storage.per_frame != per_frame for signal in signals):
-        return Header(fs, frames, signals, leads, tuple(comments), n_signals=n_signals)
+        return Header(fs, frames, signals, leads, tuple(comments), n_signals=n_signals, left_out=left_out)
     if fs * per_frame > MAX_FS:
         raise DataError(f"{per_frame} samples in each of {fs:g} frames per second exceed {MAX_FS:g} Hz; correct the header")
     n_samples = None if frames is None else frames * per_frame
-    return Header(fs * per_frame, n_samples, signals, leads, tuple(comments), per_frame, n_signals=n_signals)
+    return Header(fs * per_frame, n_samples, signals, leads, tuple(comments), per_frame, n_signals=n_signals, left_out=left_out)
 
 
 def _is_oddly_spaced(line: str) -> bool:
@@ -219,26 +228,26 @@ def _signal_line(line: str, index: int, layout: bool) -> SignalLine:
         if len(fields) < 9:
             raise DataError(
                 f"the line has {len(fields)} of 9 fields ({_FIELDS}); "
-                f"{'add the lead name' if len(fields) == 8 else 'complete it'}"
+                f"{'add the lead name' if len(fields) == 8 else 'complete it in that order, none is guessed'}"
             )
         file, form, gain, resolution, zero, initial, checksum, block, lead = fields
         if not (is_plain_name(file) or (layout and file == NO_SEGMENT)):
             raise DataError(f"the signal file {short(file)} is not a plain file name beside the header; refused for safety")
-        storage, adu_per_mv, baseline = _recorder(form, gain, resolution, zero, block, layout)
+        storage, adu_per_unit, baseline, other = _recorder(form, gain, resolution, zero, block, layout)
         integer(initial, "the initial value")
-        return SignalLine(file, storage, adu_per_mv, baseline, integer(checksum, "the checksum") & 0xFFFF, lead)
+        return SignalLine(file, storage, adu_per_unit, baseline, integer(checksum, "the checksum") & 0xFFFF, lead, other)
     except DataError as error:
         raise DataError(f"signal {index}: {error}") from None
 
 
 # What one recorder writes into all its headers is parsed and checked once.
 @lru_cache(maxsize=4096)
-def _recorder(form: str, gain: str, resolution: str, zero: str, block: str, layout: bool) -> tuple[Storage, float, int]:
+def _recorder(form: str, gain: str, resolution: str, zero: str, block: str, layout: bool) -> tuple[Storage, float, int, str]:
     storage = parse_storage(form, layout)
-    adu_per_mv, baseline = parse_gain(gain, integer(zero, "the ADC zero"))
+    adu_per_mv, baseline, other = parse_gain(gain, integer(zero, "the ADC zero"))
     natural(resolution, "the ADC resolution")
     natural(block, "the block size")
-    return storage, adu_per_mv, baseline
+    return storage, adu_per_mv, baseline, other
 
 
 _canonical = lru_cache(maxsize=256)(canonical_leads)

@@ -29,6 +29,12 @@ MIN_FS, MAX_FS = 1.0, 100_000.0
 # The micro sign and the Greek letter mu look alike and are two characters.
 _UNITS_PER_MV = {"mv": 1.0, "v": 0.001, "uv": 1000.0, "\u00b5v": 1000.0, "\u03bcv": 1000.0}
 
+# What stands beside an ECG in records of polysomnography and intensive care. A unit that is neither here nor above may be a
+# misspelt voltage, and is refused.
+_OTHER_UNITS = frozenset(
+    ("mmhg", "cmh2o", "kpa", "nu", "pm", "l", "ml", "l/min", "ml/min", "ohm", "%", "bpm", "degc", "deg_c", "celsius", "deg")
+)
+
 _UNSIGNED = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _NUMBER = r"[+-]?" + _UNSIGNED
 _INTEGER_RE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
@@ -107,22 +113,27 @@ def parse_storage(text: str, layout: bool) -> Storage:
 
 
 @lru_cache(maxsize=4096)
-def parse_gain(text: str, adc_zero: int) -> tuple[float, int]:
-    """ADC units per mV, and the ADC value of 0 mV, from a text such as ``200(1024)/mV``."""
+def parse_gain(text: str, adc_zero: int) -> tuple[float, int, str]:
+    """ADC units per mV, the ADC value of 0 mV, and ``""``, from a text such as ``200(1024)/mV``.
+
+    Of a signal that is no voltage, such as ``20/mmHg``, they are per its own unit, which comes third.
+    """
     found = _GAIN_RE.fullmatch(text)
     if not found:
         raise DataError(f"the gain is {short(text)}, expected ADC units per unit such as 1000/mV or 200(1024)/mV; correct it")
     # The standard: a gain of 0 means "uncalibrated, assume 200"; no baseline means the ADC zero; no unit means mV.
     gain = float(found[1]) or 200.0
     baseline = int(found[2]) if found[2] else adc_zero
-    units_per_mv = _UNITS_PER_MV.get((found[3] or "mV").casefold())
+    unit = (found[3] or "mV").casefold()
+    other = found[3] if unit in _OTHER_UNITS else ""
+    units_per_mv = 1.0 if other else _UNITS_PER_MV.get(unit)
     if units_per_mv is None:
         raise DataError(f"the unit is {short(found[3])}, expected mV, uV or V; correct it or take the signal out of the header")
     if not 1e-9 <= abs(gain) <= 1e12:
         raise DataError(f"the gain is {short(text)}, which no ECG amplifier has; correct it")
     if not -(2**31) <= baseline < 2**31:
         raise DataError(f"the baseline {baseline} does not fit 32 bits; correct it")
-    return gain * units_per_mv, baseline
+    return gain * units_per_mv, baseline, other
 
 
 def short(text: str) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import posixpath
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ecg_core.errors import DataError
+from ecg_core.errors import ContentWarning, DataError
 from ecg_preproc.readers.files import check_inside, regular_size
 from ecg_preproc.readers.header import Header
 from ecg_preproc.readers.row import read_header
 
-__all__ = ["Found", "find_records", "headers_below"]
+__all__ = ["Found", "find_records", "headers_below", "tell_left_out"]
 
 
 class Found(NamedTuple):
@@ -55,6 +56,8 @@ def headers_below(root: Path) -> Iterator[str]:
 def find_records(root: Path, headers: Iterable[str], *, beside: Sequence[str] = ()) -> tuple[list[Found], list[tuple[str, str]]]:
     """The sound records among some headers, in their order, and ``(path, reason)`` of the others.
 
+    Signals that are no voltage are left out of their records, of which one warning tells.
+
     The segments of a multi-segment record are parts of it, and not records of their own.
 
     Args:
@@ -81,4 +84,23 @@ def find_records(root: Path, headers: Iterable[str], *, beside: Sequence[str] = 
             continue
         found.append(Found(record, header, n_samples))
     whole = [one for one in found if one.path not in parts]
+    tell_left_out([(one.path, one.header) for one in whole])
     return whole, [(name, reason) for name, reason in rejects if name.removesuffix(".hea") not in parts]
+
+
+def tell_left_out(records: Iterable[tuple[str, Header]]) -> None:
+    """Warn of signals that are no voltage, once for all records.
+
+    Args:
+        records: Path and header of each.
+    """
+    concerned = [(path, header.left_out) for path, header in records if header.left_out]
+    if concerned:
+        names = list(dict.fromkeys(name for _, left_out in concerned for name in left_out))
+        listed = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+        warnings.warn(
+            f"{len(concerned)} record(s), the first is {concerned[0][0]}, hold signals that are no voltage ({listed}); "
+            "they are left out, the others are read",
+            ContentWarning,
+            stacklevel=3,
+        )

@@ -80,15 +80,16 @@ def open_recording(header: Header, record: str | Path, root: str | Path) -> Reco
             parts.append(_Part(own, path, frames * own.per_frame, (frames + segment.frames) * own.per_frame))
             lines.append(segment)
         frames += segment.frames
-    k, leads = parts[0].header.per_frame, (layout or parts[0].header).leads
-    if len(leads) != header.n_signals:
-        raise DataError(f"the header announces {header.n_signals} signal(s), its segments hold {len(leads)}; correct it")
+    first = layout or parts[0].header
+    k, leads = parts[0].header.per_frame, first.leads
+    if first.n_signals != header.n_signals:
+        raise DataError(f"the header announces {header.n_signals} signal(s), its segments hold {first.n_signals}; correct it")
     if header.n_samples is not None and header.n_samples != frames:
         raise DataError(f"the header announces {header.n_samples} samples, its segments hold {frames}; correct it")
     recorded = sum(segment.frames for segment in lines)
     if frames > max(_ALWAYS_ALLOWED, _MAX_GAPS * recorded):
         raise DataError(f"of {frames} samples only {recorded} were recorded, the others are gaps; read the segments themselves")
-    whole = replace(header, fs=header.fs * k, n_samples=frames * k, leads=leads, per_frame=k)
+    whole = replace(header, fs=header.fs * k, n_samples=frames * k, leads=leads, per_frame=k, left_out=first.left_out)
     return Recording(whole, frames * k, tuple(parts))
 
 

@@ -63,6 +63,8 @@ def read_signal(
         digital = _whole(path, record, root, file, frames) if whole else _part(path, record, root, file, first, end, frames)
         blocks.append(_signals(digital, file, k, last - first, checksum=wanted and whole))
     signal = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    if header.left_out:  # only now: their checksums were compared with those of the others
+        signal = signal[[not line.other for line in header.signals]]
     return signal if k == 1 else signal[:, start - first * k : stop - first * k]
 
 
