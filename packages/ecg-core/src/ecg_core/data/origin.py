@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from ecg_core.data.record import Record
 from ecg_core.data.source import choose_reader
 from ecg_core.data.store import Store
 from ecg_core.discovery.registries import READERS
-from ecg_core.errors import DataError
+from ecg_core.errors import ContentWarning, DataError
 
 __all__ = ["origins", "telling_windows"]
 
@@ -30,7 +31,9 @@ def origins(store: Store, source: str | Path, indices: list[int]) -> list[Record
     reader = READERS.build(store.facts["reader"]) if store.facts.get("reader") else choose_reader(Path(source))
     names = store.table["record_id"].tolist()
     wanted = {names[i] for i in indices}
-    rows = {row["record_id"]: row for row in reader.scan(Path(source)).rows() if row["record_id"] in wanted}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ContentWarning)  # what is in the recordings was told when they were prepared
+        rows = {row["record_id"]: row for row in reader.scan(Path(source)).rows() if row["record_id"] in wanted}
     found = []
     for index in indices:
         if names[index] not in rows:

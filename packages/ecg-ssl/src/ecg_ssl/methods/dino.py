@@ -18,21 +18,17 @@ from torch import Tensor
 
 from ecg_core.contracts.backbone import Backbone
 from ecg_core.contracts.losses import Losses
-from ecg_core.contracts.recipe import Recipe
-from ecg_core.contracts.ssl import SSLMethod
 from ecg_core.contracts.transform import Transform
 from ecg_core.data.batch import Batch
-from ecg_ssl.centres import move_centre
-from ecg_ssl.heads.prototypes import PrototypeHead
-from ecg_ssl.momentum import MomentumEncoder, MomentumSchedule
-from ecg_ssl.multi_crop import MultiCrop
+from ecg_ssl.base.distillation import BaseSelfDistillation
+from ecg_ssl.momentum import MomentumSchedule
 from ecg_ssl.objectives.self_distillation import dino_loss, teacher_probabilities
 from ecg_ssl.views import DEFAULT_VIEWS
 
 __all__ = ["DINO"]
 
 
-class DINO(SSLMethod):
+class DINO(BaseSelfDistillation):
     """Distributions over prototypes of all crops follow the teacher's of the long crops; the teacher is the product.
 
     Args:
@@ -55,9 +51,6 @@ class DINO(SSLMethod):
         schedule: How it goes on from there: ``"cosine"`` rises to 1 over the training.
     """
 
-    recipe = Recipe(lr=5e-4, lr_batch=256, weight_decay=0.04, last_weight_decay=0.4, warmup=0.1, clip=3.0)
-    centre: Tensor
-
     def __init__(
         self,
         backbone: Backbone,
@@ -79,18 +72,12 @@ class DINO(SSLMethod):
         momentum: float = 0.996,
         schedule: MomentumSchedule = "cosine",
     ) -> None:
-        super().__init__()
-        for name, value in (("temperature", temperature), ("teacher_temperature", teacher_temperature)):
-            if not value > 0:
-                raise ValueError(f"{name} must be positive, got {value!r}")
-        self.backbone = backbone
-        self.projector = PrototypeHead(backbone.out_channels, prototypes=prototypes, hidden=hidden, width=width)
-        self.target = MomentumEncoder(backbone, self.projector, momentum=momentum, schedule=schedule)
-        self.crops = MultiCrop(augment, long=long, short=short, long_share=long_share, short_share=short_share)
-        self.temperature, self.teacher_temperatures = temperature, (teacher_temperature, last_teacher_temperature)
-        self.warmup, self.still, self.centre_momentum = warmup, still, centre_momentum
-        self.register_buffer("centre", torch.zeros(1, prototypes))
-        self._seen: list[Tensor] = []  # the teacher's logits of this step, which move the centre after it
+        super().__init__(
+            backbone, channels=backbone.out_channels, augment=augment, long=long, short=short, long_share=long_share,
+            short_share=short_share, prototypes=prototypes, hidden=hidden, width=width, temperature=temperature,
+            teacher_temperature=teacher_temperature, last_teacher_temperature=last_teacher_temperature, warmup=warmup,
+            still=still, centre_momentum=centre_momentum, momentum=momentum, schedule=schedule,
+        )  # fmt: skip
 
     @classmethod
     def conformance_params(cls) -> dict[str, Any]:
@@ -110,32 +97,6 @@ class DINO(SSLMethod):
             "refused": [{"momentum": 1.1}, {"temperature": 0.0}, {"long": 0}],
         }
 
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The views as built, so that a configuration says which package ships each of them."""
-        given = super().arguments
-        return given | {"augment": list(self.crops.augment.transforms)} if "augment" in given else given
-
-    @property
-    def product(self) -> Backbone:
-        """The teacher's backbone, which is better than the student's throughout the training (Caron et al., figure 6)."""
-        return self.target.backbone
-
-    @property
-    def done(self) -> float:
-        """Share of the training that is behind; 0 where nobody said how long it is."""
-        return min(1.0, int(self.target.updates) / self.target.steps) if self.target.steps else 0.0
-
-    @property
-    def teacher_temperature(self) -> float:
-        """Of the next step."""
-        first, last = self.teacher_temperatures
-        return first + (last - first) * (min(1.0, self.done / self.warmup) if self.warmup and self.target.steps else 0.0)
-
-    def plan(self, steps: int) -> None:
-        """Momentum and temperature reach their ends with the training."""
-        self.target.steps = steps
-
     def loss(self, batch: Batch) -> Losses:
         """Cross-entropy of the teacher's long crops and the student's other crops.
 
@@ -144,12 +105,11 @@ class DINO(SSLMethod):
         """
         crops = self.crops(batch)
         groups = [torch.cat([crop.signal for crop in some]) for some in crops if some]
-        self.projector.frozen = bool(self.target.steps) and self.done < self.still
+        self.hold_prototypes()
         students = [s for x in groups for s in self._logits(x).split(len(batch))]
         self.target.catch_up(self.backbone, self.projector)
         logits = self.target(groups[0])
-        if self.training:
-            self._seen.append(logits.detach().float())
+        self.remember(self.centre, logits)
         with torch.autocast(batch.signal.device.type, enabled=False):
             teachers = teacher_probabilities(logits, self.centre, self.teacher_temperature)
             total = dino_loss(students, teachers.split(len(batch)), temperature=self.temperature)
@@ -161,15 +121,3 @@ class DINO(SSLMethod):
 
     def _logits(self, x: Tensor) -> Tensor:
         return self.projector(self.backbone.pool(self.backbone.forward_features(x)))
-
-    @torch.no_grad()
-    def after_step(self) -> None:
-        """The teacher follows, and its centre moves towards the mean of what it just said, in all processes."""
-        self.target.follow(self.backbone, self.projector)
-        for logits in self._seen:
-            move_centre(self.centre, logits, self.centre_momentum)
-        self._seen.clear()
-
-    def gauges(self) -> Mapping[str, float]:
-        """``momentum_drift`` and ``momentum_rate``."""
-        return self.target.gauges(self.backbone, self.projector)

@@ -19,16 +19,12 @@ from torch import Tensor
 
 from ecg_core.contracts.backbone import Backbone
 from ecg_core.contracts.losses import Losses
-from ecg_core.contracts.recipe import Recipe
-from ecg_core.contracts.ssl import SSLMethod
 from ecg_core.contracts.tokens import TokenBackbone
 from ecg_core.contracts.transform import Transform
 from ecg_core.data.batch import Batch
-from ecg_ssl.centres import move_centre
-from ecg_ssl.heads.prototypes import PrototypeHead
+from ecg_ssl.base.distillation import BaseSelfDistillation
 from ecg_ssl.layers.mask_patch import LazyMaskPatch
-from ecg_ssl.momentum import MomentumEncoder, MomentumSchedule
-from ecg_ssl.multi_crop import MultiCrop
+from ecg_ssl.momentum import MomentumSchedule
 from ecg_ssl.objectives.self_distillation import dino_loss, ibot_loss, teacher_probabilities
 from ecg_ssl.time_masks import hide_run
 from ecg_ssl.views import DEFAULT_VIEWS
@@ -38,7 +34,7 @@ __all__ = ["IBOT"]
 _SHARE, _PLACE = 0x1B07, 0x1B17  # draws of how much of a long crop is hidden, and where; each crop adds its number
 
 
-class IBOT(SSLMethod):
+class IBOT(BaseSelfDistillation):
     """Windows agree over crops and hidden patches with the teacher's, over the prototypes of one shared head.
 
     Logits are made of every patch: of many leads with a row of tokens each (``vit_small``) take fewer prototypes, or a backbone
@@ -71,9 +67,7 @@ class IBOT(SSLMethod):
         ValueError: An argument is out of range.
     """
 
-    recipe = Recipe(lr=5e-4, lr_batch=256, weight_decay=0.04, last_weight_decay=0.4, warmup=0.1, clip=3.0)
     backbone: TokenBackbone
-    centre: Tensor
     patch_centre: Tensor
 
     def __init__(
@@ -100,30 +94,24 @@ class IBOT(SSLMethod):
         momentum: float = 0.996,
         schedule: MomentumSchedule = "cosine",
     ) -> None:
-        super().__init__()
         if not isinstance(backbone, TokenBackbone):
             raise TypeError(
                 f"IBOT hides tokens, and {type(backbone).__name__} has none; take a backbone of tokens: vit_time_small"
             )
-        for name, value in (("temperature", temperature), ("teacher_temperature", teacher_temperature)):
-            if not value > 0:
-                raise ValueError(f"{name} must be positive, got {value!r}")
         if not 0 <= hide <= 1 or not 0 < mask_ratio[0] <= mask_ratio[1] < 1 or not patches >= 0:
             raise ValueError(
                 "hide is a probability, mask_ratio two shares between 0 and 1 in order and patches a weight from 0 on, got "
                 f"{hide!r}, {mask_ratio!r} and {patches!r}"
             )
-        self.backbone = backbone
-        self.projector = PrototypeHead(backbone.width, prototypes=prototypes, hidden=hidden, width=width)
+        super().__init__(
+            backbone, channels=backbone.width, augment=augment, long=long, short=short, long_share=long_share,
+            short_share=short_share, prototypes=prototypes, hidden=hidden, width=width, temperature=temperature,
+            teacher_temperature=teacher_temperature, last_teacher_temperature=last_teacher_temperature, warmup=warmup,
+            still=still, centre_momentum=centre_momentum, momentum=momentum, schedule=schedule,
+        )  # fmt: skip
         self.mask_patch = LazyMaskPatch()
-        self.target = MomentumEncoder(backbone, self.projector, momentum=momentum, schedule=schedule)
-        self.crops = MultiCrop(augment, long=long, short=short, long_share=long_share, short_share=short_share)
         self.hide, self.mask_ratio, self.patches = hide, tuple(mask_ratio), patches
-        self.temperature, self.teacher_temperatures = temperature, (teacher_temperature, last_teacher_temperature)
-        self.warmup, self.still, self.centre_momentum = warmup, still, centre_momentum
-        self.register_buffer("centre", torch.zeros(1, prototypes))
         self.register_buffer("patch_centre", torch.zeros(1, 1, prototypes))
-        self._seen: list[tuple[Tensor, Tensor]] = []  # the teacher's logits of this step, which move the centres after it
 
     @classmethod
     def conformance_params(cls) -> dict[str, Any]:
@@ -140,32 +128,6 @@ class IBOT(SSLMethod):
             "refused": [{"momentum": 1.1}, {"temperature": 0.0}, {"long": 0}, {"mask_ratio": (0.5, 0.1)}, {"hide": 2.0}],
         }
 
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The views as built, so that a configuration says which package ships each of them."""
-        given = super().arguments
-        return given | {"augment": list(self.crops.augment.transforms)} if "augment" in given else given
-
-    @property
-    def product(self) -> Backbone:
-        """The teacher's backbone."""
-        return self.target.backbone
-
-    @property
-    def done(self) -> float:
-        """Share of the training that is behind; 0 where nobody said how long it is."""
-        return min(1.0, int(self.target.updates) / self.target.steps) if self.target.steps else 0.0
-
-    @property
-    def teacher_temperature(self) -> float:
-        """Of the next step."""
-        first, last = self.teacher_temperatures
-        return first + (last - first) * (min(1.0, self.done / self.warmup) if self.warmup and self.target.steps else 0.0)
-
-    def plan(self, steps: int) -> None:
-        """Momentum and temperature reach their ends with the training."""
-        self.target.steps = steps
-
     def loss(self, batch: Batch) -> Losses:
         """DINO's cross-entropy of different crops, and that of hidden patches with the same patches of the same crop.
 
@@ -175,7 +137,7 @@ class IBOT(SSLMethod):
         crops, count = self.crops(batch), len(batch)
         whole = torch.cat([crop.signal for crop in crops.long])
         masks = torch.cat([self.draw_mask(batch, whole.shape[-1], number) for number in range(len(crops.long))])
-        self.projector.frozen = bool(self.target.steps) and self.done < self.still
+        self.hold_prototypes()
         tokens = self._tokens(self.backbone, whole, masks)
         students, of_patches = list(self.projector(tokens.mean(dim=1)).split(count)), self.projector(tokens)
         if crops.short:
@@ -185,8 +147,8 @@ class IBOT(SSLMethod):
         with torch.no_grad():
             seen = self._tokens(self.target.backbone, whole)
             logits, patch_logits = self.target.projector(seen.mean(dim=1)), self.target.projector(seen)
-        if self.training:
-            self._seen.append((logits.float(), patch_logits.flatten(0, 1).float()))
+        self.remember(self.centre, logits)
+        self.remember(self.patch_centre, patch_logits.flatten(0, 1))
         with torch.autocast(whole.device.type, enabled=False):
             teachers = teacher_probabilities(logits, self.centre, self.teacher_temperature)
             told = teacher_probabilities(patch_logits, self.patch_centre, self.teacher_temperature)
@@ -214,16 +176,3 @@ class IBOT(SSLMethod):
             patches = self.mask_patch(patches, masks.repeat(1, leads)[:, None].expand(patches.shape[:3]))
         made = backbone.encode(backbone.embed(patches))
         return made[:, :, backbone.prefix : backbone.prefix + patches.shape[2]].flatten(1, 2)
-
-    @torch.no_grad()
-    def after_step(self) -> None:
-        """The teacher follows, and its centres move towards the means of what it just said, in all processes."""
-        self.target.follow(self.backbone, self.projector)
-        for windows, patches in self._seen:
-            move_centre(self.centre, windows, self.centre_momentum)
-            move_centre(self.patch_centre, patches, self.centre_momentum)
-        self._seen.clear()
-
-    def gauges(self) -> Mapping[str, float]:
-        """``momentum_drift`` and ``momentum_rate``."""
-        return self.target.gauges(self.backbone, self.projector)
