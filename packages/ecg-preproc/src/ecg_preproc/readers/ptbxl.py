@@ -76,7 +76,7 @@ class PTBXLReader(Reader):
         coded = self._statements(root).is_file() or not (root / _LABELS).is_file()
         described = _tables(root, coded=coded)
         statements = read_statements(self._statements(root)) if coded else NO_STATEMENTS
-        rows, rejects, safe, opened = [], [], set(), []
+        rows, rejects, safe, left_out = [], [], set(), []
         for fields in described.to_dict("records"):
             record = _file(fields, self.fs)
             try:
@@ -91,7 +91,7 @@ class PTBXLReader(Reader):
             except DataError as error:
                 rejects.append((f"{record}.hea", str(error)))
                 continue
-            opened.append((record, header))
+            left_out.append((record, header.left_out))
             found = {"path": record, "fs": header.fs, "n_samples": n_samples, "leads": header.leads}
             labels = {target: fields.get(column) for target, column in _LABEL_COLUMNS.items()}
             targets = statements.labelled(**labels) if codes is None else statements.targets(codes)
@@ -99,7 +99,7 @@ class PTBXLReader(Reader):
         if not rows:
             why = f"the first because {rejects[0][1]}" if rejects else "the tables are empty"
             raise DataError(f"{root}: no record of the tables can be read at {self.fs} Hz, {why}")
-        tell_left_out(opened)
+        tell_left_out(left_out)
         return RecordTable.from_rows(rows, rejects)
 
     def read(self, row: Mapping[str, Any]) -> Record:

@@ -84,17 +84,17 @@ def find_records(root: Path, headers: Iterable[str], *, beside: Sequence[str] = 
             continue
         found.append(Found(record, header, n_samples))
     whole = [one for one in found if one.path not in parts]
-    tell_left_out([(one.path, one.header) for one in whole])
+    tell_left_out((one.path, one.header.left_out) for one in whole)
     return whole, [(name, reason) for name, reason in rejects if name.removesuffix(".hea") not in parts]
 
 
-def tell_left_out(records: Iterable[tuple[str, Header]]) -> None:
+def tell_left_out(records: Iterable[tuple[str, Sequence[str]]]) -> None:
     """Warn of signals that are no voltage, once for all records.
 
     Args:
-        records: Path and header of each.
+        records: Path of each, and the names of its signals that are no voltage.
     """
-    concerned = [(path, header.left_out) for path, header in records if header.left_out]
+    concerned = [(path, names) for path, names in records if names]
     if concerned:
         names = list(dict.fromkeys(name for _, left_out in concerned for name in left_out))
         listed = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

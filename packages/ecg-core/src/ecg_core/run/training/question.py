@@ -88,9 +88,9 @@ class Question(ABC):
         counts, of = self.counts()
         objective.weigh(kind, counts, of=of)
 
-    @abstractmethod
     def counts(self) -> tuple[np.ndarray, int]:
-        """Examples of each class among what is learned from, and how many there are in all."""
+        """Examples of each kind among what is learned from, and how many there are in all."""
+        return self.examples().sum(axis=0), len(self.train)
 
     def keep_few(self, *, fraction: float | None, shots: int | None, seed: int) -> None:
         """Learn from a share of the patients, or from a few windows of each class."""
@@ -159,9 +159,6 @@ class ClassQuestion(Question):
     def examples(self) -> np.ndarray:
         return self.targets(self.train) > 0
 
-    def counts(self) -> tuple[np.ndarray, int]:
-        return self.targets(self.train).sum(axis=0).astype(int), len(self.train)
-
     def facts(self) -> dict[str, Any]:
         counts, _ = self.counts()
         return {**super().facts(), "examples": dict(zip(self.classes, counts.tolist(), strict=True))}
@@ -195,9 +192,6 @@ class NumberQuestion(Question):
         if not isinstance(task, RegressionTask):
             raise ConfigError(f"problem=regression needs a model that answers with numbers, and {type(task).__name__} does not")
         task.learn_scale(torch.from_numpy(self.targets(self.train)))
-
-    def counts(self) -> tuple[np.ndarray, int]:
-        return np.array([len(self.train)]), len(self.train)
 
     def examples(self) -> np.ndarray:
         """Fifths of the training labels, so that few of them still span the range."""
